@@ -1,0 +1,86 @@
+using System.Text.Json;
+
+namespace Berth.Protocol;
+
+/// <summary>One line of the journal.</summary>
+/// <remarks>
+/// A line of the agent that is valid JSON stands in <see cref="Data"/> as it is; any other is a JSON string in which invalid UTF-8 has
+/// become U+FFFD. A line longer than <see cref="ExecutionLimits.LineBytes"/> stands in several entries whose <see cref="Data"/> are
+/// strings to be joined: all but the last have <see cref="More"/>. What a line has beyond <see cref="ExecutionLimits.SpillBytes"/> is
+/// the file <see cref="Spill"/> in the run's spill folder, to be joined after the data.
+/// </remarks>
+public sealed record JournalEntry
+{
+    /// <summary>The stream of what the agent wrote to standard output: stream-json events.</summary>
+    public const string Stdout = "stdout";
+
+    /// <summary>The stream of what the agent wrote to standard error.</summary>
+    public const string Stderr = "stderr";
+
+    /// <summary>The stream of what Berth has to say; its data has a <c>type</c>, one of <see cref="BerthEvents"/>.</summary>
+    public const string Berth = "berth";
+
+    /// <summary>The number of the entry, from 1, without gaps.</summary>
+    public required long Seq { get; init; }
+
+    /// <summary>When it was written, UTC.</summary>
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary>Who said it: one of the constants above.</summary>
+    public required string Stream { get; init; }
+
+    /// <summary>What was said.</summary>
+    public required JsonElement Data { get; init; }
+
+    /// <summary>Whether the line goes on in the stream's next entry.</summary>
+    public bool More { get; init; }
+
+    /// <summary>The file in the spill folder that holds the rest of the line, or null.</summary>
+    public string? Spill { get; init; }
+}
+
+/// <summary>The types of the events that Berth itself writes; the value of <c>data.type</c>.</summary>
+public static class BerthEvents
+{
+    /// <summary>The first event: what runs, where and why there. Holds the spec's facts.</summary>
+    public const string RunStarted = "run_started";
+
+    /// <summary>A phase began. <c>phase</c>: prepare, start, run, capture, deliver, cleanup.</summary>
+    public const string Phase = "phase";
+
+    /// <summary>Something that people should know. <c>message</c>.</summary>
+    public const string Notice = "notice";
+
+    /// <summary>The agent was started. <c>pid</c>.</summary>
+    public const string AgentStarted = "agent_started";
+
+    /// <summary>The agent has ended. <c>exitCode</c>, <c>signal</c>.</summary>
+    public const string AgentEnded = "agent_ended";
+
+    /// <summary>A stage of the stop plan began. <c>stage</c>: interrupt, term, term_all, kill; <c>cause</c>.</summary>
+    public const string Stopping = "stopping";
+
+    /// <summary>There was no output for a while. <c>seconds</c>.</summary>
+    public const string Idle = "idle";
+
+    /// <summary>The journal is full; from here on only the result event is kept. <c>bytes</c>.</summary>
+    public const string JournalFull = "journal_full";
+
+    /// <summary>Capture has ended. A <see cref="CaptureRecord"/>.</summary>
+    public const string Captured = "captured";
+
+    /// <summary>Processes outlived the agent and were killed. <c>count</c>.</summary>
+    public const string LeftoversKilled = "leftovers_killed";
+
+    /// <summary>The model's service refused for good, after the gateway's retries. <c>status</c>, <c>message</c>.</summary>
+    public const string ModelRefused = "model_refused";
+
+    /// <summary>A host took over a run whose host had died.</summary>
+    public const string Adopted = "adopted";
+
+    /// <summary>The run's branch is where it belongs. <c>branch</c>, <c>commits</c>.</summary>
+    public const string Delivered = "delivered";
+
+    /// <summary>The last event: the run is final. <c>state</c>.</summary>
+    public const string RunFinished = "run_finished";
+}

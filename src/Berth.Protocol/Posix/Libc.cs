@@ -1,0 +1,84 @@
+using System.Runtime.InteropServices;
+
+[assembly: DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+
+namespace Berth.Protocol.Posix;
+
+/// <summary>The few calls of glibc that .NET does not offer. Numbers are those of Linux on x86-64 and arm64.</summary>
+internal static unsafe partial class Libc
+{
+    internal const int ReadOnly = 0;
+    internal const int WriteOnly = 1;
+    internal const int CreateFlag = 0x40;
+    internal const int AppendFlag = 0x400;
+    internal const int CloseOnExec = 0x80000;
+    internal const int PathOnly = 0x200000;
+    internal const int SpawnSetSigDefault = 0x04;
+    internal const int SpawnSetSigMask = 0x08;
+    internal const int SpawnSetSession = 0x80;
+    internal const int SetChildSubreaper = 36;
+    internal const int Interrupted = 4;
+
+    [LibraryImport("libc", EntryPoint = "posix_spawn", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Spawn(out int pid, string path, void* actions, void* attributes, byte** argv, byte** envp);
+
+    [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_init")]
+    internal static partial int ActionsInit(void* actions);
+
+    [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_destroy")]
+    internal static partial int ActionsDestroy(void* actions);
+
+    [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_adddup2")]
+    internal static partial int ActionsDuplicate(void* actions, int from, int to);
+
+    [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_addclosefrom_np")]
+    internal static partial int ActionsCloseFrom(void* actions, int from);
+
+    [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_addchdir_np", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int ActionsChangeDirectory(void* actions, string path);
+
+    [LibraryImport("libc", EntryPoint = "posix_spawnattr_init")]
+    internal static partial int AttributesInit(void* attributes);
+
+    [LibraryImport("libc", EntryPoint = "posix_spawnattr_destroy")]
+    internal static partial int AttributesDestroy(void* attributes);
+
+    [LibraryImport("libc", EntryPoint = "posix_spawnattr_setflags")]
+    internal static partial int AttributesSetFlags(void* attributes, short flags);
+
+    [LibraryImport("libc", EntryPoint = "posix_spawnattr_setsigdefault")]
+    internal static partial int AttributesSetSigDefault(void* attributes, void* set);
+
+    [LibraryImport("libc", EntryPoint = "posix_spawnattr_setsigmask")]
+    internal static partial int AttributesSetSigMask(void* attributes, void* set);
+
+    [LibraryImport("libc", EntryPoint = "sigaddset")]
+    internal static partial int SigAdd(void* set, int signal);
+
+    [LibraryImport("libc", EntryPoint = "waitpid", SetLastError = true)]
+    internal static partial int WaitPid(int pid, out int status, int options);
+
+    [LibraryImport("libc", EntryPoint = "waitid", SetLastError = true)]
+    internal static partial int WaitId(int kind, uint id, void* details, int options);
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    internal static partial int Kill(int pid, int signal);
+
+    [LibraryImport("libc", EntryPoint = "pipe2", SetLastError = true)]
+    internal static partial int Pipe(int* ends, int flags);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Open(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    internal static partial int Close(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    internal static partial int Sync(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
+    internal static partial int ProcessControl(int option, nuint a, nuint b, nuint c, nuint d);
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    internal static partial uint EffectiveUser();
+}
