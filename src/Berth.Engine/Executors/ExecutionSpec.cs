@@ -1,0 +1,89 @@
+using Berth.Protocol;
+
+namespace Berth.Engine.Executors;
+
+/// <summary>What to execute: all that an executor needs to know of a run.</summary>
+internal sealed record ExecutionSpec
+{
+    /// <summary>The run's id.</summary>
+    public required string RunId { get; init; }
+
+    /// <summary>What the first event says of the run: modeReason, workflow, trust and the like. The executor adds what it knows itself.</summary>
+    public IReadOnlyDictionary<string, string> Facts { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>The agent's whole command; its paths are those of the <see cref="ExecutionLayout"/>.</summary>
+    public required IReadOnlyList<string> Argv { get; init; }
+
+    /// <summary>The agent's whole environment, without secrets.</summary>
+    public required IReadOnlyDictionary<string, string> Environment { get; init; }
+
+    /// <summary>What the run may reach.</summary>
+    public required ExecutionPolicy Policy { get; init; }
+
+    /// <summary>The CLI as a host path.</summary>
+    public required string ClaudeBinary { get; init; }
+
+    /// <summary>How its changes are captured afterwards; null to capture nothing.</summary>
+    public CapturePlan? Capture { get; init; }
+
+    /// <summary>The bounds of the run. Its cgroups are the executor's to fill in.</summary>
+    public ExecutionLimits Limits { get; init; } = new();
+
+    /// <summary>How the run is stopped.</summary>
+    public StopPlan Stop { get; init; } = new();
+}
+
+/// <summary>What a run may reach.</summary>
+internal sealed record ExecutionPolicy
+{
+    /// <summary>The isolation of a local run.</summary>
+    public required SandboxKind Sandbox { get; init; }
+
+    /// <summary>Host folders or files that the agent may read beside the usual ones, the mirror's objects for example.</summary>
+    public IReadOnlyList<ReadOnlyMount> Mounts { get; init; } = [];
+
+    /// <summary>The most memory that all processes of the run may have together, in bytes, 64 MiB and above; null for no limit.</summary>
+    public long? MemoryBytes { get; init; }
+
+    /// <summary>The most processes and threads that the run may have at once, 16 and above; null for no limit.</summary>
+    public int? Processes { get; init; }
+
+    /// <summary>Whether a limit that this system cannot give refuses the run. Default: the run's facts say that it is not there.</summary>
+    public bool LimitsRequired { get; init; }
+}
+
+/// <summary>The isolation of a local run.</summary>
+internal enum SandboxKind
+{
+    /// <summary>Own namespaces, a read-only system, a private HOME, no network.</summary>
+    Bubblewrap,
+
+    /// <summary>A bare process of the user's. Weak: it must be asked for by name.</summary>
+    None,
+}
+
+/// <summary>A host path that the agent may read.</summary>
+/// <param name="Host">The path on the host. It must be there.</param>
+/// <param name="Inside">The path inside the sandbox; the same as <paramref name="Host"/> in the sandbox <c>none</c>, whatever is said here.</param>
+internal sealed record ReadOnlyMount(string Host, string Inside);
+
+/// <summary>How the changes of a run are committed.</summary>
+/// <param name="BaseCommit">The commit it started from, or null for a repository that had none.</param>
+/// <param name="Message">The message for what the agent left uncommitted, trailer included.</param>
+/// <param name="AuthorName">Author and committer.</param>
+/// <param name="AuthorEmail">Their mail address.</param>
+internal sealed record CapturePlan(string? BaseCommit, string Message, string AuthorName, string AuthorEmail)
+{
+    /// <summary>The bound on all of it. Default 5 minutes.</summary>
+    public TimeSpan TimeLimit { get; init; } = TimeSpan.FromMinutes(5);
+}
+
+/// <summary>Paths as the agent sees them.</summary>
+/// <param name="Claude">The CLI.</param>
+/// <param name="Workspace">The repository, and the working directory.</param>
+/// <param name="Home">HOME.</param>
+/// <param name="Temp">TMPDIR.</param>
+/// <param name="AgentFolder">What Berth gives the agent to read; <see cref="RunDirectory.AgentFolder"/> on the host.</param>
+/// <param name="GatewaySocket">The model gateway's socket.</param>
+internal sealed record ExecutionLayout(
+    string Claude, string Workspace, string Home, string Temp, string AgentFolder, string GatewaySocket);
