@@ -1,0 +1,133 @@
+using System.Globalization;
+using System.Text.Json;
+using Berth.Engine.Claude;
+using Berth.Protocol;
+
+namespace Berth.Engine.Workflows;
+
+/// <summary>What <c>workflow.json</c> says. What it does not say is null and left to the request, the settings and the defaults.</summary>
+internal sealed record WorkflowSettings
+{
+    /// <summary>The most turns that may be asked for.</summary>
+    public const int MostTurns = 1000;
+
+    /// <summary>The highest budget that may be asked for, in US dollars.</summary>
+    public const decimal HighestBudget = 10_000m;
+
+    /// <summary><c>mode</c>: where it runs, <c>local</c>, <c>docker</c> or <c>auto</c>.</summary>
+    public string? Mode { get; init; }
+
+    /// <summary><c>model</c>: the model's name or alias, as the CLI takes it.</summary>
+    public string? Model { get; init; }
+
+    /// <summary><c>maxTurns</c>: 1 to 1000.</summary>
+    public int? MaxTurns { get; init; }
+
+    /// <summary><c>maxBudgetUsd</c>: US dollars, more than 0, at most 10000.</summary>
+    public decimal? MaxBudgetUsd { get; init; }
+
+    /// <summary><c>timeout</c>: how long the agent may run, <c>1s</c> to <c>24h</c>.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary><c>idleTimeout</c>: without output for so long it is stopped, <c>1s</c> to <c>24h</c>. By default it is only reported.</summary>
+    public TimeSpan? IdleTimeout { get; init; }
+
+    /// <summary><c>permissionMode</c>: <c>dontAsk</c>, the default, allows what allowed_tools.json names; <c>bypass</c> allows every tool.</summary>
+    public PermissionMode PermissionMode { get; init; } = PermissionMode.DontAsk;
+
+    /// <summary><c>sandbox</c>: <c>bubblewrap</c> or <c>none</c>.</summary>
+    public string? Sandbox { get; init; }
+
+    /// <summary><c>network</c>: what can be reached beyond the model; in this build <c>none</c>.</summary>
+    public string? Network { get; init; }
+
+    /// <summary><c>trust</c>: <c>none</c> or <c>instructions</c>; what of the repository's own configuration counts.</summary>
+    public Trust? Trust { get; init; }
+
+    private delegate WorkflowSettings Setter(WorkflowSettings settings, LocatedJson value);
+
+    private static readonly Dictionary<string, Setter> Fields = new(StringComparer.Ordinal)
+    {
+        ["mode"] = (settings, value) => settings with { Mode = OneOf(value, "local", "docker", "auto") },
+        ["model"] = (settings, value) => settings with { Model = ModelName(value) },
+        ["maxTurns"] = (settings, value) => settings with { MaxTurns = Turns(value) },
+        ["maxBudgetUsd"] = (settings, value) => settings with { MaxBudgetUsd = Budget(value) },
+        ["timeout"] = (settings, value) => settings with { Timeout = Duration(value) },
+        ["idleTimeout"] = (settings, value) => settings with { IdleTimeout = Duration(value) },
+        ["permissionMode"] = (settings, value) => settings with { PermissionMode = Permission(value) },
+        ["sandbox"] = (settings, value) => settings with { Sandbox = OneOf(value, "bubblewrap", "none") },
+        ["network"] = (settings, value) => settings with { Network = OneOf(value, "none") },
+        ["trust"] = (settings, value) => settings with { Trust = TrustOf(value) },
+    };
+
+    /// <summary>Reads <c>workflow.json</c>.</summary>
+    /// <exception cref="FailureException"><c>workflow_invalid</c>: an unknown field, or a bad value.</exception>
+    public static WorkflowSettings Read(WorkflowText text)
+    {
+        var settings = new WorkflowSettings();
+        foreach (var member in LocatedJson.Parse(text).MembersOr("an object of settings"))
+        {
+            var set = Fields.GetValueOrDefault(member.Name) ?? throw text.Refuse(
+                member.Index,
+                $"expected one of {string.Join(", ", Fields.Keys)}, found \"{member.Name}\"");
+            settings = set(settings, member.Value);
+            if (settings is { PermissionMode: PermissionMode.Bypass, Sandbox: "none" })
+            {
+                throw text.Refuse(member.Index, "expected a sandbox where permissionMode is \"bypass\", found \"sandbox\": \"none\"");
+            }
+        }
+
+        return settings;
+    }
+
+    private static string OneOf(LocatedJson value, params ReadOnlySpan<string> words)
+    {
+        var expected = words.Length == 1 ? $"\"{words[0]}\"" : $"one of \"{string.Join("\", \"", words!)}\"";
+        return value.Kind == JsonTokenType.String && words.Contains(value.Text) ? value.Text : throw value.Refuse(expected);
+    }
+
+    private static string ModelName(LocatedJson value)
+    {
+        const string Expected = "the name of a model: 1 to 200 letters, digits or characters of . _ : / @ [ ] -, and no '-' in front";
+        var name = value.StringOr(Expected);
+        var good = name.Length <= 200 && name[0] != '-'
+            && name.All(letter => char.IsAsciiLetterOrDigit(letter) || "._:/@[]-".Contains(letter, StringComparison.Ordinal));
+        return good ? name : throw value.Refuse(Expected);
+    }
+
+    private static int Turns(LocatedJson value) =>
+        value.Kind == JsonTokenType.Number
+        && int.TryParse(value.Text, NumberStyles.None, CultureInfo.InvariantCulture, out var turns)
+        && turns is >= 1 and <= MostTurns
+            ? turns
+            : throw value.Refuse("a whole number from 1 to 1000");
+
+    private static decimal Budget(LocatedJson value) =>
+        value.Kind == JsonTokenType.Number
+        && decimal.TryParse(value.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out var budget)
+        && budget is > 0 and <= HighestBudget
+            ? budget
+            : throw value.Refuse("US dollars as a number above 0 and at most 10000");
+
+    private static TimeSpan Duration(LocatedJson value) =>
+        value.Kind == JsonTokenType.String && DurationText.TryParse(value.Text, out var duration)
+            ? duration
+            : throw value.Refuse(DurationText.Expected);
+
+    private static PermissionMode Permission(LocatedJson value) =>
+        string.Equals(OneOf(value, "dontAsk", "bypass"), "bypass", StringComparison.Ordinal)
+            ? PermissionMode.Bypass
+            : PermissionMode.DontAsk;
+
+    // Full trust is a matter between the operator and one repository; a recipe that runs on any repository cannot give it.
+    private static Trust TrustOf(LocatedJson value) =>
+        value.Kind != JsonTokenType.String ? throw value.Refuse(TrustExpected) : value.Text switch
+        {
+            "none" => Claude.Trust.None,
+            "instructions" => Claude.Trust.Instructions,
+            _ => throw value.Refuse(TrustExpected),
+        };
+
+    private const string TrustExpected =
+        "\"none\" or \"instructions\" (full trust is given to a repository, by --trust full or the operator's settings)";
+}
