@@ -7,6 +7,7 @@ namespace Berth.Protocol;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    MaxDepth = Protocol.JournalEntry.MaxDataDepth + 8,
     Converters = [
         typeof(SnakeCaseEnumConverter<Fault>),
         typeof(SnakeCaseEnumConverter<ExitCause>),

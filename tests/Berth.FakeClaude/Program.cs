@@ -1,1 +1,34 @@
-return 0;
+using Berth.FakeClaude;
+
+// Plays a Claude Code CLI that misbehaves; see README.md beside this file for its verbs.
+var stage = new Stage();
+var verbs = new Verbs(stage);
+foreach (var verb in Scripts.FromArguments(args))
+{
+    verbs.Play(verb);
+}
+
+var first = stage.NextMessage();
+if (first is null)
+{
+    return stage.ExitCode;
+}
+
+stage.Print(Events.Init(stage.SessionId));
+for (var message = first; message is not null; message = stage.NextMessage())
+{
+    stage.Prompt = message;
+    stage.ResultPrinted = false;
+    foreach (var verb in Scripts.FromPrompt(message))
+    {
+        verbs.Play(verb);
+    }
+
+    if (stage is { ResultPrinted: false, WithoutResult: false })
+    {
+        stage.Print(Events.Result(stage.SessionId, "done"));
+    }
+}
+
+stage.LingerIfAsked();
+return stage.ExitCode;

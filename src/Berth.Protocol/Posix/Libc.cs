@@ -18,6 +18,11 @@ internal static unsafe partial class Libc
     internal const int SpawnSetSession = 0x80;
     internal const int SetChildSubreaper = 36;
     internal const int Interrupted = 4;
+    internal const int TryAgain = 11;
+    internal const int ExclusiveLock = 2;
+    internal const int DoNotBlock = 4;
+    internal const short PollIn = 1;
+    internal const short PollHangUp = 0x10;
 
     [LibraryImport("libc", EntryPoint = "posix_spawn", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Spawn(out int pid, string path, void* actions, void* attributes, byte** argv, byte** envp);
@@ -79,6 +84,30 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
     internal static partial int ProcessControl(int option, nuint a, nuint b, nuint c, nuint d);
 
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    internal static partial nint Read(int descriptor, byte* buffer, nint count);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    internal static partial nint Write(int descriptor, byte* buffer, nint count);
+
+    [LibraryImport("libc", EntryPoint = "ftruncate", SetLastError = true)]
+    internal static partial int Truncate(int descriptor, long length);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    internal static partial int Lock(int descriptor, int operation);
+
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    internal static partial int Poll(PollEntry* entries, nuint count, int milliseconds);
+
     [LibraryImport("libc", EntryPoint = "geteuid")]
     internal static partial uint EffectiveUser();
+}
+
+/// <summary>One descriptor for <c>poll</c>, and what it is asked and answered.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PollEntry
+{
+    internal int Descriptor;
+    internal short Asked;
+    internal short Answered;
 }

@@ -48,9 +48,37 @@ public static class ProcessTree
         return Libc.WaitPid(pid, out _, DoNotHang) == pid;
     }
 
+    /// <summary>Reaps the orphans that were handed to us and have ended; children that somebody here waits for are left alone.</summary>
+    /// <param name="isOurs">Whether a pid is one that a <see cref="ChildProcess"/> waits for.</param>
+    /// <remarks>One of ours that has just ended hides those behind it until it is reaped; so call this again from time to time.</remarks>
+    public static unsafe int ReapOrphans(Func<int, bool> isOurs)
+    {
+        ArgumentNullException.ThrowIfNull(isOurs);
+        const int AnyChild = 0;
+        const int LookWithoutHanging = 0x01000000 | 4 | 1; // WNOWAIT | WEXITED | WNOHANG
+        const int PidInDetails = 4; // siginfo_t.si_pid, counted in ints
+        const int DetailInts = 32;
+        var details = stackalloc int[DetailInts];
+        for (var reaped = 0; ; reaped++)
+        {
+            details[PidInDetails] = 0;
+            var found = Libc.WaitId(AnyChild, 0, details, LookWithoutHanging) == 0 ? details[PidInDetails] : 0;
+            if (found == 0 || isOurs(found) || !Reap(found))
+            {
+                return reaped;
+            }
+        }
+    }
+
     /// <summary>The ended but unreaped children of a process.</summary>
     public static IReadOnlyList<int> ZombiesOf(int parent) =>
         [.. Snapshot().Where(stat => stat.Parent == parent && stat.State == 'Z').Select(stat => stat.Pid)];
+
+    /// <summary>The live children of a process, the eldest first.</summary>
+    public static IReadOnlyList<ProcessIdentity> ChildrenOf(int parent) =>
+        [.. Snapshot().Where(stat => stat.Parent == parent && stat.State is not 'Z' and not 'X')
+            .OrderBy(stat => stat.StartTicks).ThenBy(stat => stat.Pid)
+            .Select(stat => new ProcessIdentity(stat.Pid, stat.StartTicks, ProcessIdentity.CurrentBootId))];
 
     private static List<ProcessStat> Snapshot()
     {

@@ -1,0 +1,105 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Berth.FakeClaude;
+
+/// <summary>Standard input and output, and what the script has asked for so far.</summary>
+internal sealed class Stage
+{
+    private readonly BlockingCollection<string?> messages = [];
+    private readonly List<PosixSignalRegistration> ignored = [];
+    private readonly Lock gate = new();
+    private readonly Stream output = Console.OpenStandardOutput();
+
+    internal Stage()
+    {
+        // A thread of its own, so that interrupts are answered while a verb sleeps.
+        new Thread(ReadInput) { IsBackground = true, Name = "input" }.Start();
+    }
+
+    internal string SessionId { get; } = Guid.NewGuid().ToString();
+
+    internal string Prompt { get; set; } = "";
+
+    internal bool ResultPrinted { get; set; }
+
+    internal bool WithoutResult { get; set; }
+
+    internal bool Lingers { get; set; }
+
+    internal bool IgnoresInterrupt { get; set; }
+
+    internal int ExitCode { get; set; }
+
+    /// <summary>The next user message, or null at the end of input.</summary>
+    internal string? NextMessage() => messages.Take();
+
+    internal void Ignore(PosixSignal signal) =>
+        ignored.Add(PosixSignalRegistration.Create(signal, static context => context.Cancel = true));
+
+    internal void Print(JsonObject data)
+    {
+        if (string.Equals(data["type"]?.GetValue<string>(), "result", StringComparison.Ordinal))
+        {
+            ResultPrinted = true;
+        }
+
+        PrintBytes(Encoding.UTF8.GetBytes(data.ToJsonString() + "\n"));
+    }
+
+    internal void PrintBytes(ReadOnlySpan<byte> bytes)
+    {
+        lock (gate)
+        {
+            output.Write(bytes);
+            output.Flush();
+        }
+    }
+
+    internal void LingerIfAsked()
+    {
+        if (Lingers)
+        {
+            Thread.Sleep(Timeout.Infinite);
+        }
+    }
+
+    private void ReadInput()
+    {
+        using var reader = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(false), false, 1 << 20);
+        while (reader.ReadLine() is { } line)
+        {
+            using var document = JsonDocument.Parse(line);
+            var message = document.RootElement;
+            if (Scripts.TextOf(message) is { } text)
+            {
+                messages.Add(text);
+            }
+            else if (message.GetProperty("type").ValueEquals("control_request"))
+            {
+                AnswerControl(message);
+            }
+        }
+
+        messages.Add(null);
+    }
+
+    private void AnswerControl(JsonElement request)
+    {
+        Print(Events.ControlResponse(request.GetProperty("request_id").GetString()));
+        if (IgnoresInterrupt || !request.GetProperty("request").GetProperty("subtype").ValueEquals("interrupt"))
+        {
+            return;
+        }
+
+        if (!ResultPrinted && !WithoutResult)
+        {
+            Print(Events.Result(SessionId, "", "error_during_execution", isError: true));
+        }
+
+        Environment.Exit(1);
+    }
+}
