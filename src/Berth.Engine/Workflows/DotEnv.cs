@@ -5,10 +5,11 @@ namespace Berth.Engine.Workflows;
 
 /// <summary>Reads <c>.env</c>: the environment that a workflow gives to its runs.</summary>
 /// <remarks>
-/// One <c>NAME=VALUE</c> a line, with <c>export</c> in front or not; blank lines and lines that begin with <c>#</c> do not count. A value
-/// without quotes goes to the end of the line or to a <c>#</c> after a space, less the spaces around it. A value in single quotes is taken
-/// as it stands. In double quotes <c>\n \r \t \" \\ \$</c> stand for what they do in most languages, and any other backslash for itself.
-/// Quoted values may go over several lines. Nothing is expanded and nothing is run: <c>$X</c> is two characters.
+/// One <c>NAME=VALUE</c> a line, with <c>export</c> in front or not; blank lines and lines that begin with <c>#</c> do
+/// not count. A value without quotes goes to the end of the line or to a <c>#</c> after a space, less the spaces around
+/// it. A value in single quotes is taken as it stands. In double quotes <c>\n \r \t \" \\ \$</c> stand for what they do
+/// in most languages, and any other backslash for itself. Quoted values may go over several lines. Nothing is expanded
+/// and nothing is run: <c>$X</c> is two characters.
 /// </remarks>
 internal sealed class DotEnv
 {
@@ -60,7 +61,8 @@ internal sealed class DotEnv
     {
         var start = at;
         var name = ReadName();
-        if (string.Equals(name, "export", StringComparison.Ordinal) && SkipBlanks() > 0 && Here is not ('=' or '\n' or '\0'))
+        var export = string.Equals(name, "export", StringComparison.Ordinal) && SkipBlanks() > 0;
+        if (export && Here is not ('=' or '\n' or '\0'))
         {
             start = at;
             name = ReadName();

@@ -14,9 +14,13 @@ internal static class DurationText
     public static bool TryParse(string text, out TimeSpan duration)
     {
         duration = default;
-        var unit = text is [.., var last]
-            ? last switch { 's' => TimeSpan.FromSeconds(1), 'm' => TimeSpan.FromMinutes(1), 'h' => TimeSpan.FromHours(1), _ => default }
-            : default;
+        var unit = text switch
+        {
+            [.., 's'] => TimeSpan.FromSeconds(1),
+            [.., 'm'] => TimeSpan.FromMinutes(1),
+            [.., 'h'] => TimeSpan.FromHours(1),
+            _ => default,
+        };
         if (unit == default
             || !int.TryParse(text.AsSpan(..^1), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
             || count > Longest.TotalSeconds)

@@ -11,8 +11,8 @@ internal static class EnvironmentName
     // With one of these the agent would have a real key, speak past the gateway, or lose its private home.
     private static readonly HashSet<string> Owned = new(StringComparer.Ordinal)
     {
-        "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_UNIX_SOCKET", "ANTHROPIC_CUSTOM_HEADERS",
-        "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR", "HOME", "TMPDIR", "IS_SANDBOX",
+        "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_CUSTOM_HEADERS",
+        "ANTHROPIC_UNIX_SOCKET", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR", "HOME", "TMPDIR", "IS_SANDBOX",
     };
 
     /// <summary>Whether it is a name at all.</summary>
@@ -31,7 +31,7 @@ internal static class EnvironmentName
         }
 
         // They act on the sandbox program itself, before there is a sandbox.
-        return name.StartsWith("LD_", StringComparison.Ordinal) || string.Equals(name, "GLIBC_TUNABLES", StringComparison.Ordinal)
+        return name.StartsWith("LD_", StringComparison.Ordinal) || name is "GLIBC_TUNABLES"
             ? $"{name} would change how the sandbox itself is loaded"
             : null;
     }

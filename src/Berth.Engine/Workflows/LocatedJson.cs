@@ -4,7 +4,9 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Workflows;
 
-/// <summary>A JSON value that knows where it stands in its file, so that a refusal can name the line and column.</summary>
+/// <summary>
+/// A JSON value that knows where it stands in its file, so that a refusal can name the line and column.
+/// </summary>
 /// <param name="Source">The file.</param>
 /// <param name="Index">Where the value begins in the file's text.</param>
 /// <param name="Kind">The first token of the value.</param>
@@ -48,10 +50,12 @@ internal sealed record LocatedJson(WorkflowText Source, int Index, JsonTokenType
     public FailureException Refuse(string expected) => Source.Refuse(Index, $"expected {expected}, found {Found()}");
 
     /// <summary>The value as a string that is not empty.</summary>
-    public string StringOr(string expected) => Kind == JsonTokenType.String && Text.Length > 0 ? Text : throw Refuse(expected);
+    public string StringOr(string expected) =>
+        Kind == JsonTokenType.String && Text.Length > 0 ? Text : throw Refuse(expected);
 
     /// <summary>The values of the array.</summary>
-    public IReadOnlyList<LocatedJson> ItemsOr(string expected) => Kind == JsonTokenType.StartArray ? Items : throw Refuse(expected);
+    public IReadOnlyList<LocatedJson> ItemsOr(string expected) =>
+        Kind == JsonTokenType.StartArray ? Items : throw Refuse(expected);
 
     /// <summary>The members of the object.</summary>
     public IReadOnlyList<LocatedMember> MembersOr(string expected) =>
@@ -125,7 +129,8 @@ internal sealed record LocatedJson(WorkflowText Source, int Index, JsonTokenType
 
     private string Found() => Kind switch
     {
-        JsonTokenType.String => Text.Length == 0 ? "an empty string" : $"\"{(Text.Length <= 80 ? Text : Text[..80] + "…")}\"",
+        JsonTokenType.String when Text.Length == 0 => "an empty string",
+        JsonTokenType.String => $"\"{(Text.Length <= 80 ? Text : Text[..80] + "…")}\"",
         JsonTokenType.Number => Text,
         JsonTokenType.StartArray => "an array",
         JsonTokenType.StartObject => "an object",

@@ -3,7 +3,9 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Workflows;
 
-/// <summary>Checks the shape of <c>.mcp.json</c>, for the CLI drops a server it cannot start without failing the run.</summary>
+/// <summary>
+/// Checks the shape of <c>.mcp.json</c>, for the CLI drops a server it cannot start without failing the run.
+/// </summary>
 /// <remarks>Fields that are not known here are left alone: they are the CLI's, and a later one may know more.</remarks>
 internal static class McpConfig
 {
@@ -16,7 +18,8 @@ internal static class McpConfig
     {
         const string Expected = "an object with \"mcpServers\", an object with one member for each server";
         var root = LocatedJson.Parse(text);
-        var servers = root.MembersOr(Expected).FirstOrDefault(member => Is(member, "mcpServers")) ?? throw root.Refuse(Expected);
+        var servers = root.MembersOr(Expected).FirstOrDefault(member => Is(member, "mcpServers"))
+            ?? throw root.Refuse(Expected);
         var members = servers.Value.MembersOr(Expected);
         if (members.Count > MostServers)
         {
@@ -86,7 +89,9 @@ internal static class McpConfig
 
     private static LocatedJson Required(LocatedMember server, IReadOnlyList<LocatedMember> fields, string name) =>
         fields.FirstOrDefault(field => Is(field, name))?.Value
-        ?? throw server.Value.Source.Refuse(server.Index, $"expected the server \"{server.Name}\" to have \"{name}\", found none");
+        ?? throw server.Value.Source.Refuse(
+            server.Index,
+            $"expected the server \"{server.Name}\" to have \"{name}\", found none");
 
     private static void RequireString(LocatedJson value)
     {
@@ -96,7 +101,8 @@ internal static class McpConfig
         }
     }
 
-    private static bool Is(LocatedMember member, string name) => string.Equals(member.Name, name, StringComparison.Ordinal);
+    private static bool Is(LocatedMember member, string name) =>
+        string.Equals(member.Name, name, StringComparison.Ordinal);
 
     private static bool IsServerName(string name) =>
         name.Length is >= 1 and <= 64 && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-');

@@ -3,7 +3,9 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Workflows;
 
-/// <summary>Reads <c>allowed_tools.json</c>: a flat array of rules, <c>Read</c>, <c>Bash(git *)</c>, <c>mcp__server__tool</c>.</summary>
+/// <summary>
+/// Reads <c>allowed_tools.json</c>: a flat array of rules, <c>Read</c>, <c>Bash(git *)</c>, <c>mcp__server__tool</c>.
+/// </summary>
 internal static class ToolRules
 {
     /// <summary>The most rules.</summary>
@@ -13,7 +15,8 @@ internal static class ToolRules
     public const int LongestRule = 1000;
 
     private const string Expected =
-        "a tool rule: a tool's name, alone or with a pattern in parentheses, such as \"Read\", \"Bash(git *)\" or \"mcp__server__tool\"";
+        "a tool rule: a tool's name, alone or with a pattern in parentheses, "
+        + "such as \"Read\", \"Bash(git *)\" or \"mcp__server__tool\"";
 
     // Only to catch a wrong case: a name that stands not here is taken as it is, for a later CLI may know it.
     private static readonly Dictionary<string, string> Known = new[]
@@ -43,16 +46,24 @@ internal static class ToolRules
             throw value.Refuse(Expected);
         }
 
-        return !Known.TryGetValue(name, out var spelt) || string.Equals(spelt, name, StringComparison.Ordinal)
+        if (Known.TryGetValue(name, out var spelt) && !string.Equals(spelt, name, StringComparison.Ordinal))
+        {
+            throw value.Refuse($"\"{spelt}\", for upper and lower case count");
+        }
+
+        // Tried with the CLI: it heeds the patterns of Edit for Write too, and those of Write for nothing.
+        return open < 0 || name is not "Write"
             ? rule
-            : throw value.Refuse($"\"{spelt}\", for upper and lower case count");
+            : throw value.Refuse($"\"Edit{rule[open..]}\", for a pattern of Edit counts for Write too");
     }
 
     // MCP servers and tools may have dashes and dots, and `mcp__server__*` stands for all of a server's.
     private static bool IsName(string name) =>
         name is [var first, ..]
         && char.IsAsciiLetter(first)
-        && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' || (IsMcp(name) && letter is '-' or '.' or '*'));
+        && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter == '_' || (IsMcp(name) && IsMark(letter)));
+
+    private static bool IsMark(char letter) => letter is '-' or '.' or '*';
 
     private static bool IsMcp(string name) => name.StartsWith("mcp__", StringComparison.Ordinal);
 

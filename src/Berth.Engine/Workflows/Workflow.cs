@@ -24,12 +24,15 @@ internal sealed record Workflow
     public string? McpConfigJson { get; init; }
 
     /// <summary>The variables of <c>.env</c>, in order. Their values count as secrets.</summary>
-    public IReadOnlyDictionary<string, string> Environment { get; init; } = new OrderedDictionary<string, string>(StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, string> Environment { get; init; } =
+        new OrderedDictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>What <c>workflow.json</c> says.</summary>
     public WorkflowSettings Settings { get; init; } = new();
 
-    /// <summary>The folders of the workflows of the same name that this one takes the place of, the nearest first.</summary>
+    /// <summary>
+    /// The folders of the workflows of the same name that this one takes the place of, the nearest first.
+    /// </summary>
     public IReadOnlyList<string> Shadows { get; init; } = [];
 }
 
@@ -53,6 +56,9 @@ internal sealed record WorkflowListing(
 /// <summary>Where workflows are looked for.</summary>
 internal sealed record WorkflowOptions
 {
-    /// <summary>Absolute paths; a workflow in a later one takes the place of one in an earlier one. One that is not there is empty.</summary>
+    /// <summary>
+    /// Absolute paths; a workflow in a later one takes the place of one in an earlier one. One that is not there is
+    /// empty.
+    /// </summary>
     public required IReadOnlyList<string> Folders { get; init; }
 }

@@ -3,7 +3,9 @@ using Berth.Protocol;
 namespace Berth.Engine.Workflows;
 
 /// <summary>The workflows that there are: one folder each, in the folders of the options.</summary>
-/// <remarks>Folders are read anew at each call, so that a workflow can be written and tried without a restart.</remarks>
+/// <remarks>
+/// Folders are read anew at each call, so that a workflow can be written and tried without a restart.
+/// </remarks>
 internal sealed class WorkflowCatalog(WorkflowOptions options)
 {
     private const int LongestName = 64;
@@ -18,7 +20,8 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
 
     /// <summary>Reads one workflow, all of it, before anything is created for a run.</summary>
     /// <exception cref="FailureException">
-    /// <c>workflow_name_invalid</c>, <c>workflow_not_found</c>, or <c>workflow_invalid</c> with file, line, column and what was expected.
+    /// <c>workflow_name_invalid</c>, <c>workflow_not_found</c>, or <c>workflow_invalid</c> with file, line, column and
+    /// what was expected.
     /// </exception>
     public Workflow Load(string name)
     {
@@ -28,7 +31,9 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
     }
 
     /// <summary>All workflows by name, those that are not valid too.</summary>
-    /// <exception cref="FailureException"><c>workflow_folder_unreadable</c>: a folder is there but cannot be read.</exception>
+    /// <exception cref="FailureException">
+    /// <c>workflow_folder_unreadable</c>: a folder is there but cannot be read.
+    /// </exception>
     public IReadOnlyList<WorkflowListing> List() => [.. Names().Select(Listing)];
 
     private WorkflowListing Listing(string name)
@@ -49,9 +54,12 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
     private static Workflow Read(string name, IReadOnlyList<string> places)
     {
         var folder = places[0];
-        var prompt = Required(folder, "prompt.md", PromptBytes, "the system prompt, its first line the description").Content;
-        var description = prompt.Split('\n').Select(line => line.Trim().TrimStart('#').Trim()).FirstOrDefault(line => line.Length > 0)
-            ?? throw WorkflowText.Invalid(Path.Combine(folder, "prompt.md") + ":1:1", "expected a line that describes the workflow");
+        var prompt = Required(folder, "prompt.md", PromptBytes, "the system prompt, its first line the description");
+        var description = prompt.Content.Split('\n')
+            .Select(line => line.Trim().TrimStart('#').Trim())
+            .FirstOrDefault(line => line.Length > 0)
+            ?? throw prompt.Refuse(0, "expected a line that describes the workflow");
+        var tools = Required(folder, "allowed_tools.json", ToolsBytes, "a flat array of tool rules");
         var mcp = WorkflowText.Read(Path.Combine(folder, ".mcp.json"), McpBytes);
         var environment = WorkflowText.Read(Path.Combine(folder, ".env"), EnvironmentBytes);
         var settings = WorkflowText.Read(Path.Combine(folder, "workflow.json"), SettingsBytes);
@@ -60,8 +68,8 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
             Name = name,
             Folder = folder,
             Description = description,
-            SystemPrompt = prompt,
-            AllowedTools = ToolRules.Read(Required(folder, "allowed_tools.json", ToolsBytes, "a flat array of tool rules")),
+            SystemPrompt = prompt.Content,
+            AllowedTools = ToolRules.Read(tools),
             McpConfigJson = mcp is null ? null : McpConfig.Read(mcp),
             Settings = settings is null ? new WorkflowSettings() : WorkflowSettings.Read(settings),
             Shadows = [.. places.Skip(1)],
@@ -72,7 +80,8 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
     private static WorkflowText Required(string folder, string file, int maxBytes, string what)
     {
         var path = Path.Combine(folder, file);
-        return WorkflowText.Read(path, maxBytes) ?? throw WorkflowText.Invalid(path, $"expected {what}, found no such file");
+        return WorkflowText.Read(path, maxBytes)
+            ?? throw WorkflowText.Invalid(path, $"expected {what}, found no such file");
     }
 
     /// <summary>The folders of that name, the one that counts first.</summary>
@@ -93,7 +102,9 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
     {
         try
         {
-            return Directory.Exists(folder) ? [.. Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path))] : [];
+            return Directory.Exists(folder)
+                ? [.. Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path))]
+                : [];
         }
         catch (Exception wrong) when (wrong is IOException or UnauthorizedAccessException)
         {
@@ -115,7 +126,8 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
         {
             throw new FailureException(
                 "workflow_name_invalid",
-                $"\"{Shown(name)}\" is not the name of a workflow: expected 1 to 64 letters, digits, _ or -, a letter or digit first.",
+                $"\"{Shown(name)}\" is not the name of a workflow: "
+                + "expected 1 to 64 letters, digits, _ or -, a letter or digit first.",
                 "`berth workflows` lists the names there are.",
                 Fault.User);
         }
@@ -123,7 +135,9 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
 
     // A name that was refused is still shown, so nothing in it may steer a terminal or fill it.
     private static string Shown(string name) =>
-        string.Concat(name.Take(LongestName).Select(letter => char.IsControl(letter) || char.IsSurrogate(letter) ? '?' : letter));
+        string.Concat(name.Take(LongestName).Select(letter => IsPlain(letter) ? letter : '?'));
+
+    private static bool IsPlain(char letter) => !char.IsControl(letter) && !char.IsSurrogate(letter);
 
     private FailureException NotFound(string name)
     {

@@ -5,7 +5,9 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Workflows;
 
-/// <summary>What <c>workflow.json</c> says. What it does not say is null and left to the request, the settings and the defaults.</summary>
+/// <summary>
+/// What <c>workflow.json</c> says. What it does not say is null and left to the request, the settings and the defaults.
+/// </summary>
 internal sealed record WorkflowSettings
 {
     /// <summary>The most turns that may be asked for.</summary>
@@ -29,10 +31,16 @@ internal sealed record WorkflowSettings
     /// <summary><c>timeout</c>: how long the agent may run, <c>1s</c> to <c>24h</c>.</summary>
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary><c>idleTimeout</c>: without output for so long it is stopped, <c>1s</c> to <c>24h</c>. By default it is only reported.</summary>
+    /// <summary>
+    /// <c>idleTimeout</c>: without output for so long it is stopped, <c>1s</c> to <c>24h</c>. By default it is only
+    /// reported.
+    /// </summary>
     public TimeSpan? IdleTimeout { get; init; }
 
-    /// <summary><c>permissionMode</c>: <c>dontAsk</c>, the default, allows what allowed_tools.json names; <c>bypass</c> allows every tool.</summary>
+    /// <summary>
+    /// <c>permissionMode</c>: <c>dontAsk</c>, the default, allows what allowed_tools.json names; <c>bypass</c> allows
+    /// every tool.
+    /// </summary>
     public PermissionMode PermissionMode { get; init; } = PermissionMode.DontAsk;
 
     /// <summary><c>sandbox</c>: <c>bubblewrap</c> or <c>none</c>.</summary>
@@ -41,7 +49,9 @@ internal sealed record WorkflowSettings
     /// <summary><c>network</c>: what can be reached beyond the model; in this build <c>none</c>.</summary>
     public string? Network { get; init; }
 
-    /// <summary><c>trust</c>: <c>none</c> or <c>instructions</c>; what of the repository's own configuration counts.</summary>
+    /// <summary>
+    /// <c>trust</c>: <c>none</c> or <c>instructions</c>; what of the repository's own configuration counts.
+    /// </summary>
     public Trust? Trust { get; init; }
 
     private delegate WorkflowSettings Setter(WorkflowSettings settings, LocatedJson value);
@@ -73,7 +83,9 @@ internal sealed record WorkflowSettings
             settings = set(settings, member.Value);
             if (settings is { PermissionMode: PermissionMode.Bypass, Sandbox: "none" })
             {
-                throw text.Refuse(member.Index, "expected a sandbox where permissionMode is \"bypass\", found \"sandbox\": \"none\"");
+                throw text.Refuse(
+                    member.Index,
+                    "expected a sandbox where permissionMode is \"bypass\", found \"sandbox\": \"none\"");
             }
         }
 
@@ -83,17 +95,21 @@ internal sealed record WorkflowSettings
     private static string OneOf(LocatedJson value, params ReadOnlySpan<string> words)
     {
         var expected = words.Length == 1 ? $"\"{words[0]}\"" : $"one of \"{string.Join("\", \"", words!)}\"";
-        return value.Kind == JsonTokenType.String && words.Contains(value.Text) ? value.Text : throw value.Refuse(expected);
+        return value.Kind == JsonTokenType.String && words.Contains(value.Text)
+            ? value.Text
+            : throw value.Refuse(expected);
     }
 
     private static string ModelName(LocatedJson value)
     {
-        const string Expected = "the name of a model: 1 to 200 letters, digits or characters of . _ : / @ [ ] -, and no '-' in front";
+        const string Expected = "the name of a model: 1 to 200 letters, digits or . _ : / @ [ ] -, and no - in front";
         var name = value.StringOr(Expected);
         var good = name.Length <= 200 && name[0] != '-'
-            && name.All(letter => char.IsAsciiLetterOrDigit(letter) || "._:/@[]-".Contains(letter, StringComparison.Ordinal));
+            && name.All(letter => char.IsAsciiLetterOrDigit(letter) || IsMark(letter));
         return good ? name : throw value.Refuse(Expected);
     }
+
+    private static bool IsMark(char letter) => letter is '.' or '_' or ':' or '/' or '@' or '[' or ']' or '-';
 
     private static int Turns(LocatedJson value) =>
         value.Kind == JsonTokenType.Number
@@ -119,7 +135,8 @@ internal sealed record WorkflowSettings
             ? PermissionMode.Bypass
             : PermissionMode.DontAsk;
 
-    // Full trust is a matter between the operator and one repository; a recipe that runs on any repository cannot give it.
+    // Full trust is a matter between the operator and one repository; a recipe that runs on any repository cannot give
+    // it.
     private static Trust TrustOf(LocatedJson value) =>
         value.Kind != JsonTokenType.String ? throw value.Refuse(TrustExpected) : value.Text switch
         {
@@ -129,5 +146,6 @@ internal sealed record WorkflowSettings
         };
 
     private const string TrustExpected =
-        "\"none\" or \"instructions\" (full trust is given to a repository, by --trust full or the operator's settings)";
+        "\"none\" or \"instructions\" "
+        + "(full trust is given to a repository, by --trust full or the operator's settings)";
 }

@@ -4,10 +4,13 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Workflows;
 
-/// <summary>A text file of a workflow: bounded, strictly UTF-8, and able to say at which place something is wrong.</summary>
+/// <summary>
+/// A text file of a workflow: bounded, strictly UTF-8, and able to say at which place something is wrong.
+/// </summary>
 internal sealed class WorkflowText
 {
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding Strict =
+        new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private WorkflowText(string file, string content)
     {
@@ -22,7 +25,9 @@ internal sealed class WorkflowText
     public string Content { get; }
 
     /// <summary>Reads a file, or gives null where there is none.</summary>
-    /// <exception cref="FailureException"><c>workflow_invalid</c>: it cannot be read, is too large, or is not text.</exception>
+    /// <exception cref="FailureException">
+    /// <c>workflow_invalid</c>: it cannot be read, is too large, or is not text.
+    /// </exception>
     public static WorkflowText? Read(string file, int maxBytes)
     {
         if (Directory.Exists(file))
@@ -46,7 +51,8 @@ internal sealed class WorkflowText
     {
         if (bytes.Length > maxBytes)
         {
-            throw Invalid(file, string.Create(CultureInfo.InvariantCulture, $"expected at most {maxBytes} bytes, found more"));
+            var bound = string.Create(CultureInfo.InvariantCulture, $"expected at most {maxBytes} bytes, found more");
+            throw Invalid(file, bound);
         }
 
         var text = bytes.StartsWith(Encoding.UTF8.Preamble) ? bytes[Encoding.UTF8.Preamble.Length..] : bytes;
@@ -58,7 +64,8 @@ internal sealed class WorkflowText
         }
         catch (DecoderFallbackException wrong)
         {
-            var before = new WorkflowText(file, Encoding.UTF8.GetString(text[..Math.Clamp(wrong.Index, 0, text.Length)]));
+            var good = text[..Math.Clamp(wrong.Index, 0, text.Length)];
+            var before = new WorkflowText(file, Encoding.UTF8.GetString(good));
             throw before.Refuse(before.Content.Length, "expected UTF-8, found bytes that are none");
         }
     }
@@ -85,7 +92,8 @@ internal sealed class WorkflowText
         try
         {
             // A link has a length of its own; what counts is what it leads to.
-            return new FileInfo(System.IO.File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName ?? file).Length;
+            var target = System.IO.File.ResolveLinkTarget(file, returnFinalTarget: true);
+            return new FileInfo(target?.FullName ?? file).Length;
         }
         catch (Exception wrong) when (wrong is FileNotFoundException or DirectoryNotFoundException)
         {

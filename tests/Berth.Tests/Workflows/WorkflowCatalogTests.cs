@@ -14,7 +14,9 @@ public sealed class WorkflowCatalogTests : IDisposable
     [Fact]
     public void A_folder_with_all_its_files_becomes_a_workflow()
     {
-        const string Mcp = """{"mcpServers": {"notes": {"command": "python3", "args": ["notes.py"], "env": {"A": "${A}"}}}}""";
+        const string Mcp = """
+            {"mcpServers": {"notes": {"command": "python3", "args": ["notes.py"], "env": {"A": "${A}"}}}}
+            """;
         var path = folders.Write(
             "built-in",
             "hello",
@@ -24,7 +26,8 @@ public sealed class WorkflowCatalogTests : IDisposable
             (".env", "export GREETING='hello there'\nLEVEL=3 # of five\n"),
             ("workflow.json", """
                 {"mode": "local", "model": "claude-opus-5-5", "maxTurns": 7, "maxBudgetUsd": 1.5, "timeout": "30m",
-                 "idleTimeout": "90s", "permissionMode": "bypass", "sandbox": "bubblewrap", "network": "none", "trust": "none"}
+                 "idleTimeout": "90s", "permissionMode": "bypass", "sandbox": "bubblewrap",
+                 "network": "none", "trust": "none"}
                 """));
 
         var workflow = folders.Catalog("built-in").Load("hello");
@@ -120,7 +123,9 @@ public sealed class WorkflowCatalogTests : IDisposable
     [Fact]
     public void No_workflow_at_all_is_said_too()
     {
-        Assert.Contains("There are: none.", Refused(() => folders.Catalog().Load("review")).Message, StringComparison.Ordinal);
+        var failure = Refused(() => folders.Catalog().Load("review"));
+
+        Assert.Contains("There are: none.", failure.Message, StringComparison.Ordinal);
         Assert.Empty(folders.Catalog("not-there").List());
     }
 
@@ -169,13 +174,14 @@ public sealed class WorkflowCatalogTests : IDisposable
         File.Delete(Path.Combine(path, "prompt.md"));
         File.CreateSymbolicLink(Path.Combine(path, "prompt.md"), "/dev/zero");
 
-        Assert.Contains("prompt.md:1:1", Refused(() => folders.Catalog("built-in").Load("hello")).Message, StringComparison.Ordinal);
+        var catalog = folders.Catalog("built-in");
 
+        var device = Refused(() => catalog.Load("hello"));
         folders.Write("built-in", "hello");
-        Assert.Contains(
-            ".mcp.json: expected a file, found a folder",
-            Refused(() => folders.Catalog("built-in").Load("hello")).Message,
-            StringComparison.Ordinal);
+        var folder = Refused(() => catalog.Load("hello"));
+
+        Assert.Contains("prompt.md:1:1", device.Message, StringComparison.Ordinal);
+        Assert.Contains(".mcp.json: expected a file, found a folder", folder.Message, StringComparison.Ordinal);
     }
 
     private static Failure Refused(Action load) => Assert.Throws<FailureException>(load).Failure;

@@ -17,22 +17,44 @@ public sealed class WorkflowFileTests
         { "prompt.md", "Fine.\nNot\0fine", "prompt.md:2:4: expected text, found a NUL character" },
 
         // allowed_tools.json
-        { "allowed_tools.json", "", "allowed_tools.json:1:1: expected JSON: The input does not contain any JSON tokens" },
-        { "allowed_tools.json", "{\"Read\": true}", "allowed_tools.json:1:1: expected a flat array of tool rules, found an object" },
+        {
+            "allowed_tools.json", "",
+            "allowed_tools.json:1:1: expected JSON: The input does not contain any JSON tokens"
+        },
+        {
+            "allowed_tools.json", "{\"Read\": true}",
+            "allowed_tools.json:1:1: expected a flat array of tool rules, found an object"
+        },
         { "allowed_tools.json", "[\n  \"Read\",\n  7\n]", "allowed_tools.json:3:3: expected a tool rule" },
         { "allowed_tools.json", "[\"Read\",\n [\"Edit\"]]", "allowed_tools.json:2:2: expected a tool rule" },
-        { "allowed_tools.json", "[\"Read\",]", "allowed_tools.json:1:9: expected JSON: The JSON array contains a trailing comma" },
-        { "allowed_tools.json", "[\"Read\"] x", "allowed_tools.json:1:10: expected JSON: 'x' is invalid after a single JSON value" },
+        {
+            "allowed_tools.json", "[\"Read\",]",
+            "allowed_tools.json:1:9: expected JSON: The JSON array contains a trailing comma"
+        },
+        {
+            "allowed_tools.json", "[\"Read\"] x",
+            "allowed_tools.json:1:10: expected JSON: 'x' is invalid after a single JSON value"
+        },
         { "allowed_tools.json", "[\"ä\", \"read\"]", "allowed_tools.json:1:2: expected a tool rule" },
         { "allowed_tools.json", "[\"Ünit\"\n, \"read\"]", "allowed_tools.json:1:2: expected a tool rule" },
-        { "allowed_tools.json", "[\"bash(git *)\"]", "1:2: expected \"Bash\", for upper and lower case count, found \"bash(git *)\"" },
+        {
+            "allowed_tools.json", "[\"bash(git *)\"]",
+            "1:2: expected \"Bash\", for upper and lower case count, found \"bash(git *)\""
+        },
         { "allowed_tools.json", "[\"Bash(git *\"]", "1:2: expected a tool rule" },
         { "allowed_tools.json", "[\"Bash()\"]", "1:2: expected a tool rule" },
         { "allowed_tools.json", "[\"Bash(a\\nb)\"]", "1:2: expected a tool rule" },
         { "allowed_tools.json", "[\"--dangerous\"]", "1:2: expected a tool rule" },
+        {
+            "allowed_tools.json", "[\"Write(/A.md)\"]",
+            "1:2: expected \"Edit(/A.md)\", for a pattern of Edit counts for Write too"
+        },
         { "allowed_tools.json", "[\"\"]", "1:2: expected a tool rule: " },
         { "allowed_tools.json", "[\"\\ud800\"]", "1:2: expected JSON: " },
-        { "allowed_tools.json", "[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]", "expected JSON: The maximum configured depth of 16" },
+        {
+            "allowed_tools.json", "[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]",
+            "expected JSON: The maximum configured depth of 16"
+        },
     };
 
     public static TheoryData<string, string, string> BadServersAndVariables => new()
@@ -42,15 +64,39 @@ public sealed class WorkflowFileTests
         { ".mcp.json", "[]", ".mcp.json:1:1: expected an object with \"mcpServers\"" },
         { ".mcp.json", "{\"mcpServers\": 1}", ".mcp.json:1:16: expected an object with \"mcpServers\"" },
         { ".mcp.json", "{\"mcpServers\": {\"a b\": {}}}", "1:17: expected a server's name of 1 to 64" },
-        { ".mcp.json", "{\"mcpServers\": {\"a\": []}}", "1:22: expected an object that describes a server, found an array" },
-        { ".mcp.json", "{\"mcpServers\": {\n\"a\": {}}}", "2:1: expected the server \"a\" to have \"command\", found none" },
-        { ".mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"\"}}}", "1:34: expected the program to start, found an empty string" },
-        { ".mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"args\": \"y\"}}}", "1:47: expected an array of strings" },
-        { ".mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"args\": [1]}}}", "1:48: expected a string, found 1" },
-        { ".mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"env\": {\"A\": true}}}}", "1:52: expected a string, found true" },
+        {
+            ".mcp.json", "{\"mcpServers\": {\"a\": []}}",
+            "1:22: expected an object that describes a server, found an array"
+        },
+        {
+            ".mcp.json", "{\"mcpServers\": {\n\"a\": {}}}",
+            "2:1: expected the server \"a\" to have \"command\", found none"
+        },
+        {
+            ".mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"\"}}}",
+            "1:34: expected the program to start, found an empty string"
+        },
+        {
+            ".mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"args\": \"y\"}}}",
+            "1:47: expected an array of strings"
+        },
+        {
+            ".mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"args\": [1]}}}",
+            "1:48: expected a string, found 1"
+        },
+        {
+            ".mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"env\": {\"A\": true}}}}",
+            "1:52: expected a string, found true"
+        },
         { ".mcp.json", "{\"mcpServers\": {\"a\": {\"type\": \"http\"}}}", "expected the server \"a\" to have \"url\"" },
-        { ".mcp.json", "{\"mcpServers\": {\"a\": {\"type\": null}}}", "1:31: expected \"stdio\", \"http\", \"sse\" or \"ws\", found null" },
-        { ".mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"x\"}, \"a\": {}}}", "1:40: expected each name once, found \"a\" again" },
+        {
+            ".mcp.json", "{\"mcpServers\": {\"a\": {\"type\": null}}}",
+            "1:31: expected \"stdio\", \"http\", \"sse\" or \"ws\", found null"
+        },
+        {
+            ".mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"x\"}, \"a\": {}}}",
+            "1:40: expected each name once, found \"a\" again"
+        },
 
         // .env
         { ".env", "A=1\nno value", ".env:2:1: expected NAME=VALUE" },
@@ -61,15 +107,27 @@ public sealed class WorkflowFileTests
         { ".env", "A=1\nB='one\ntwo", ".env:2:3: expected a closing ' for the one that stands here" },
         { ".env", "A=\"x\" y", ".env:1:7: expected the end of the line or a # after the closing quote" },
         { ".env", "A=1\n  A=2", ".env:2:3: expected each variable once, found A again" },
-        { ".env", "ANTHROPIC_API_KEY=sk-1", ".env:1:1: expected a variable that a workflow may set; ANTHROPIC_API_KEY is set by Berth" },
-        { ".env", "export LD_PRELOAD=/x.so", ".env:1:8: expected a variable that a workflow may set; LD_PRELOAD would change" },
+        {
+            ".env", "ANTHROPIC_API_KEY=sk-1",
+            ".env:1:1: expected a variable that a workflow may set; ANTHROPIC_API_KEY is set by Berth"
+        },
+        {
+            ".env", "export LD_PRELOAD=/x.so",
+            ".env:1:8: expected a variable that a workflow may set; LD_PRELOAD would change"
+        },
     };
 
     public static TheoryData<string, string, string> BadSettings => new()
     {
         { "workflow.json", "[]", "workflow.json:1:1: expected an object of settings, found an array" },
-        { "workflow.json", "{\"maxTurn\": 3}", "1:2: expected one of mode, model, maxTurns, maxBudgetUsd, timeout, idleTimeout, permissionMode" },
-        { "workflow.json", "{\"mode\": \"swarm\"}", "1:10: expected one of \"local\", \"docker\", \"auto\", found \"swarm\"" },
+        {
+            "workflow.json", "{\"maxTurn\": 3}",
+            "1:2: expected one of mode, model, maxTurns, maxBudgetUsd, timeout, idleTimeout, permissionMode"
+        },
+        {
+            "workflow.json", "{\"mode\": \"swarm\"}",
+            "1:10: expected one of \"local\", \"docker\", \"auto\", found \"swarm\""
+        },
         { "workflow.json", "{\"mode\": null}", "1:10: expected one of \"local\", \"docker\", \"auto\", found null" },
         { "workflow.json", "{\"model\": \"--help\"}", "1:11: expected the name of a model" },
         { "workflow.json", "{\"maxTurns\": 0}", "1:14: expected a whole number from 1 to 1000, found 0" },
@@ -77,13 +135,25 @@ public sealed class WorkflowFileTests
         { "workflow.json", "{\"maxTurns\": \"3\"}", "1:14: expected a whole number from 1 to 1000, found \"3\"" },
         { "workflow.json", "{\"maxBudgetUsd\": -1}", "1:18: expected US dollars" },
         { "workflow.json", "{\"maxBudgetUsd\": 1e400}", "1:18: expected US dollars" },
-        { "workflow.json", "{\"timeout\": \"25h\"}", "1:13: expected a time like \"90s\", \"30m\" or \"2h\", from 1s to 24h, found \"25h\"" },
+        {
+            "workflow.json", "{\"timeout\": \"25h\"}",
+            "1:13: expected a time like \"90s\", \"30m\" or \"2h\", from 1s to 24h, found \"25h\""
+        },
         { "workflow.json", "{\"timeout\": 30}", "1:13: expected a time like" },
-        { "workflow.json", "{\"permissionMode\": \"ask\"}", "1:20: expected one of \"dontAsk\", \"bypass\", found \"ask\"" },
+        {
+            "workflow.json", "{\"permissionMode\": \"ask\"}",
+            "1:20: expected one of \"dontAsk\", \"bypass\", found \"ask\""
+        },
         { "workflow.json", "{\"network\": \"open\"}", "1:13: expected \"none\", found \"open\"" },
-        { "workflow.json", "{\"trust\": \"full\"}", "1:11: expected \"none\" or \"instructions\" (full trust is given to a repository" },
+        {
+            "workflow.json", "{\"trust\": \"full\"}",
+            "1:11: expected \"none\" or \"instructions\" (full trust is given to a repository"
+        },
         { "workflow.json", "{\"trust\": 1}", "1:11: expected \"none\" or \"instructions\"" },
-        { "workflow.json", "{\"sandbox\": \"none\",\n \"permissionMode\": \"bypass\"}", "2:2: expected a sandbox where permissionMode is" },
+        {
+            "workflow.json", "{\"sandbox\": \"none\",\n \"permissionMode\": \"bypass\"}",
+            "2:2: expected a sandbox where permissionMode is"
+        },
     };
 
     [Theory]
@@ -178,7 +248,9 @@ public sealed class WorkflowFileTests
     [Fact]
     public void Servers_over_HTTP_and_fields_of_a_later_CLI_are_let_through()
     {
-        const string Config = """{"mcpServers": {"a": {"type": "http", "url": "https://x", "headers": {"K": "v"}, "oauth": {}}}}""";
+        const string Config = """
+            {"mcpServers": {"a": {"type": "http", "url": "https://x", "headers": {"K": "v"}, "oauth": {}}}}
+            """;
 
         Assert.Equal(Config, McpConfig.Read(Text(Encoding.UTF8.GetBytes(Config))));
         Assert.Equal("""{"mcpServers":{}}""", McpConfig.Read(Text("""{"mcpServers":{}}"""u8)));
@@ -189,14 +261,15 @@ public sealed class WorkflowFileTests
     {
         var rules = $"[{string.Join(',', Enumerable.Range(0, ToolRules.Most + 1).Select(number => $"\"T{number}\""))}]";
         var variables = string.Join('\n', Enumerable.Range(0, DotEnv.Most + 1).Select(number => $"V{number}="));
-        var servers = string.Join(',', Enumerable.Range(0, McpConfig.MostServers + 1).Select(number => $"\"s{number}\":{{}}"));
+        var servers = Enumerable.Range(0, McpConfig.MostServers + 1).Select(number => $"\"s{number}\":{{}}");
+        var config = $"{{\"mcpServers\":{{{string.Join(',', servers)}}}}}";
 
-        Assert.Contains("at most 500 tool rules", Refused(() => ToolRules.Read(Text(Encoding.UTF8.GetBytes(rules)))).Message, StringComparison.Ordinal);
-        Assert.Contains("at most 500 variables", Refused(() => DotEnv.Read(Text(Encoding.UTF8.GetBytes(variables)))).Message, StringComparison.Ordinal);
-        Assert.Contains(
-            "at most 64 servers",
-            Refused(() => McpConfig.Read(Text(Encoding.UTF8.GetBytes($"{{\"mcpServers\":{{{servers}}}}}")))).Message,
-            StringComparison.Ordinal);
+        Bounded("at most 500 tool rules", () => ToolRules.Read(Text(Encoding.UTF8.GetBytes(rules))));
+        Bounded("at most 500 variables", () => DotEnv.Read(Text(Encoding.UTF8.GetBytes(variables))));
+        Bounded("at most 64 servers", () => McpConfig.Read(Text(Encoding.UTF8.GetBytes(config))));
+
+        static void Bounded(string message, Func<object> read) =>
+            Assert.Contains(message, Refused(read).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -229,8 +302,10 @@ public sealed class WorkflowFileTests
             (6, Gen.Elements("[]{}\",:=#'\\\n\r\t $".ToCharArray())),
             (3, Gen.Elements("antA1_".ToCharArray())),
             (1, ArbMap.Default.GeneratorFor<char>()));
-        var word = Gen.Elements("\"mcpServers\":", "\"command\":", "\"timeout\":", "\"type\":", "export ", "A=", "\\u", "\ud83d", "null", "-1e9");
-        var text = Gen.Frequency((4, letter.Select(one => one.ToString())), (1, word)).ListOf().Select(parts => string.Concat(parts));
+        var word = Gen.Elements(
+            "\"mcpServers\":", "\"command\":", "\"timeout\":", "\"type\":", "export ", "A=", "\\u", "\ud83d", "null", "-1e9");
+        var part = Gen.Frequency((4, letter.Select(one => one.ToString())), (1, word));
+        var text = part.ListOf().Select(parts => string.Concat(parts));
         var bytes = Gen.Frequency((5, text.Select(Encoding.UTF8.GetBytes)), (1, ArbMap.Default.GeneratorFor<byte[]>()));
 
         Prop.ForAll(bytes.ToArbitrary(), file => Readers.All(reader => FailsOnlyAsItShould(reader, file)))

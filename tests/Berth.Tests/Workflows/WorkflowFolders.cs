@@ -13,7 +13,8 @@ internal sealed class WorkflowFolders : IDisposable
     public string Write(string folder, string name, params (string File, string? Content)[] files)
     {
         var path = Directory.CreateDirectory(Path.Combine(root.FullName, folder, name)).FullName;
-        (string File, string? Content)[] all = [("prompt.md", "Says hello.\n\nSay hello.\n"), ("allowed_tools.json", """["Read"]"""), .. files];
+        (string File, string? Content)[] all =
+            [("prompt.md", "Says hello.\n\nSay hello.\n"), ("allowed_tools.json", """["Read"]"""), .. files];
         foreach (var (file, content) in all)
         {
             File.Delete(Path.Combine(path, file));
