@@ -30,6 +30,7 @@ public sealed class JournalWriter : IDisposable
     private long lastTry;
     private long unannounced;
     private bool dirty;
+    private bool closed;
 
     private JournalWriter(string path, JournalLock folderLock, TimeProvider time, Redactor redactor, bool checksum)
     {
@@ -149,7 +150,7 @@ public sealed class JournalWriter : IDisposable
     {
         lock (gate)
         {
-            _ = WriteWaiting(force: true);
+            _ = closed || WriteWaiting(force: true);
         }
     }
 
@@ -174,12 +175,22 @@ public sealed class JournalWriter : IDisposable
     {
         Retry();
         Flush();
-        file.Dispose();
-        folderLock.Dispose();
+        lock (gate)
+        {
+            closed = true;
+            file.Dispose();
+            folderLock.Dispose();
+        }
     }
 
     private bool Append(string stream, ReadOnlySpan<byte> data, bool isJson, bool more, string? spill, bool keep)
     {
+        if (closed)
+        {
+            DroppedBytes += data.Length;
+            return false;
+        }
+
         Encode(stream, data, isJson, more, spill);
         if (WriteWaiting(force: false) && TryWrite(entry.WrittenSpan))
         {

@@ -17,6 +17,7 @@ namespace Berth.Protocol;
 [JsonSerializable(typeof(SupervisorSpec))]
 [JsonSerializable(typeof(RunSecrets))]
 [JsonSerializable(typeof(ExecutionHandle))]
+[JsonSerializable(typeof(ExitCause))]
 [JsonSerializable(typeof(ExitRecord))]
 [JsonSerializable(typeof(CaptureRecord))]
 [JsonSerializable(typeof(JournalEntry))]

@@ -92,7 +92,8 @@ public sealed class Redactor
     /// <summary>How many bytes of a piece can be let go, so that no secret and no character is cut in two.</summary>
     public int SafeCut(ReadOnlySpan<byte> text)
     {
-        var cut = text.Length - Math.Max(Longest - 1, 0);
+        // At least three bytes are held back, for they may begin a character.
+        var cut = text.Length - Math.Max(Longest - 1, 3);
         if (cut <= 0)
         {
             return 0;

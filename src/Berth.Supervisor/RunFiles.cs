@@ -1,0 +1,72 @@
+using System.Text.Json;
+using Berth.Protocol;
+using Berth.Protocol.Posix;
+
+namespace Berth.Supervisor;
+
+/// <summary>The small files of the run directory, as the supervisor reads and writes them.</summary>
+internal static class RunFiles
+{
+    internal static SupervisorSpec ReadSpec(RunDirectory directory)
+    {
+        if (File.Exists(directory.ExitFile))
+        {
+            throw new FailureException(
+                "run_already_ended", $"The run in {directory.Root} was to be supervised, and has ended already.",
+                "Nothing is to be done: exit.json says how it ended.", Fault.Berth);
+        }
+
+        var spec = Read(directory.SpecFile, ProtocolJson.Default.SupervisorSpec);
+        if (spec.Version != SupervisorSpec.CurrentVersion || spec.Agent.Argv.Count == 0)
+        {
+            throw new FailureException(
+                "spec_not_understood",
+                $"{directory.SpecFile} has version {spec.Version} and {spec.Agent.Argv.Count} words to start; this supervisor reads version "
+                + $"{SupervisorSpec.CurrentVersion} and needs at least one word.",
+                "Use the supervisor that came with this berth.", Fault.Operator);
+        }
+
+        return spec;
+    }
+
+    /// <summary>Reads the secrets and unlinks their file, which may be missing.</summary>
+    internal static RunSecrets TakeSecrets(RunDirectory directory)
+    {
+        if (!File.Exists(directory.SecretsFile))
+        {
+            return new RunSecrets();
+        }
+
+        try
+        {
+            return Read(directory.SecretsFile, ProtocolJson.Default.RunSecrets);
+        }
+        finally
+        {
+            File.Delete(directory.SecretsFile);
+        }
+    }
+
+    internal static void WriteHandle(RunDirectory directory, SupervisorSpec spec, DateTimeOffset startedAt)
+    {
+        var handle = new ExecutionHandle(spec.RunId, ProcessIdentity.Of(Environment.ProcessId)!, startedAt);
+        AtomicFile.Write(directory.HandleFile, JsonSerializer.SerializeToUtf8Bytes(handle, ProtocolJson.Default.ExecutionHandle));
+    }
+
+    private static T Read<T>(string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
+        where T : class
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), type) ?? throw new JsonException("It is null.");
+        }
+        catch (Exception unreadable) when (unreadable is IOException or JsonException or UnauthorizedAccessException)
+        {
+            // Not the message of a JSON error in the secrets: it may quote them.
+            var why = unreadable is JsonException { LineNumber: { } line } ? $"line {line + 1} is not as it should be" : unreadable.GetType().Name;
+            throw new FailureException(
+                "run_file_unreadable", $"{path} was to be read: {why}.",
+                "Start the run again.", Fault.Berth);
+        }
+    }
+}

@@ -1,0 +1,322 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Berth.Protocol;
+using Berth.Protocol.Posix;
+
+namespace Berth.Supervisor;
+
+/// <summary>The flow of one execution, from spec.json to exit.json.</summary>
+/// <remarks>
+/// (1) Read the spec, and the secrets, which are unlinked. (2) Say how we are found. (3) Begin the journal and listen. (4) Start the agent.
+/// (5) Watch it to its end. (6) Drain its pipes and kill what it left. (7) Capture. (8) Write how it ended, once.
+/// </remarks>
+internal sealed class SupervisedRun : IDisposable
+{
+    private readonly RunDirectory directory;
+    private readonly SupervisorSpec spec;
+    private readonly TimeProvider time;
+    private readonly DateTimeOffset startedAt;
+    private readonly Redactor redactor;
+    private readonly RunJournal journal;
+    private readonly RunWatch watch;
+    private readonly RunProcesses processes;
+    private readonly AutoResetEvent wake = new(false);
+    private readonly FirstErrorLine firstError = new();
+    private AgentInput? input;
+
+    private SupervisedRun(RunDirectory directory, SupervisorSpec spec, Redactor redactor, JournalWriter writer, TimeProvider time)
+    {
+        this.directory = directory;
+        this.spec = spec;
+        this.redactor = redactor;
+        this.time = time;
+        startedAt = time.GetUtcNow();
+        journal = new RunJournal(writer, directory, spec.Limits);
+        watch = new RunWatch(spec.Limits, spec.Stop, time);
+        processes = new RunProcesses(time);
+    }
+
+    /// <summary>Runs it all.</summary>
+    /// <returns>The supervisor's own exit code: 0 when exit.json was written, whatever became of the agent.</returns>
+    internal static int Execute(RunDirectory directory, TimeProvider time)
+    {
+        var read = RunFiles.ReadSpec(directory);
+        var secrets = RunFiles.TakeSecrets(directory);
+        var redacting = new Redactor(secrets.Redact);
+        using var writer = JournalWriter.Open(directory.JournalFile, time, redacting, checksum: true);
+        using var run = new SupervisedRun(directory, read, redacting, writer, time);
+        return run.Run(secrets);
+    }
+
+    public void Dispose()
+    {
+        journal.Dispose();
+        wake.Dispose();
+    }
+
+    private int Run(RunSecrets secrets)
+    {
+        ProcessTree.BecomeSubreaper();
+        RunFiles.WriteHandle(directory, spec, startedAt);
+        using var control = new ControlServer(directory, Answer);
+        using var terminate = OnSignal(PosixSignal.SIGTERM);
+        using var interrupt = OnSignal(PosixSignal.SIGINT);
+        journal.Event(BerthEvents.RunStarted, WriteFacts);
+
+        var record = new ExitRecord
+        {
+            RunId = spec.RunId, Cause = ExitCause.StartFailed, StartedAt = startedAt, EndedAt = startedAt,
+        };
+        var cgroups = new CgroupMembership(spec.Limits.Cgroups);
+        try
+        {
+            using var agent = StartAgent(secrets, cgroups);
+            record = Supervise(agent, record with { AgentStartedAt = time.GetUtcNow() });
+        }
+        catch (Exception failure) when (failure is Win32Exception or ArgumentException or FailureException)
+        {
+            var why = (failure as FailureException)?.Failure ?? StartFailures.Of(spec.Agent, failure);
+            record = record with { StartFailure = why };
+        }
+
+        var (memory, limit) = cgroups.LimitsMet();
+        record = Capture(record with { OutOfMemory = memory, ProcessLimit = limit });
+        return new ExitFile(directory, journal, time).Write(record) ? 0 : 1;
+    }
+
+    private void WriteFacts(Utf8JsonWriter data)
+    {
+        data.WriteString("runId"u8, spec.RunId);
+        data.WriteStartObject("facts"u8);
+        foreach (var (name, value) in spec.Facts)
+        {
+            data.WriteString(name, value);
+        }
+
+        data.WriteEndObject();
+    }
+
+    private PosixSignalRegistration OnSignal(PosixSignal signal) => PosixSignalRegistration.Create(signal, context =>
+    {
+        context.Cancel = true;
+        watch.RequestStop(ExitCause.SupervisorStopped, now: false);
+        wake.Set();
+    });
+
+    private ChildProcess StartAgent(RunSecrets secrets, CgroupMembership cgroups)
+    {
+        var environment = new Dictionary<string, string>(spec.Agent.Environment, StringComparer.Ordinal);
+        foreach (var (name, value) in secrets.Environment)
+        {
+            environment[name] = value;
+        }
+
+        var start = new ChildProcessStart
+        {
+            FileName = spec.Agent.Argv[0],
+            Arguments = [.. spec.Agent.Argv.Skip(1)],
+            Environment = environment,
+            WorkingDirectory = spec.Agent.WorkingDirectory,
+            Input = ChildStdio.Pipe,
+            Output = ChildStdio.Pipe,
+            Error = ChildStdio.Pipe,
+        };
+        return cgroups.Inside(() => processes.Start(start));
+    }
+
+    private ExitRecord Supervise(ChildProcess agent, ExitRecord record)
+    {
+        var began = time.GetTimestamp();
+        watch.Begin();
+        input = new AgentInput(agent.Input!, directory.InputFile);
+        var output = new LineSink(JournalEntry.Stdout, journal, redactor, spec.Limits, LineEnded);
+        var pump = new OutputPump(agent, output, new LineSink(JournalEntry.Stderr, journal, redactor, spec.Limits), watch, firstError);
+        journal.Phase("run");
+        journal.Event(BerthEvents.AgentStarted, data => data.WriteNumber("pid"u8, agent.Id));
+        journal.Writer.Flush();
+        var leaked = WatchToTheEnd(agent);
+        var exit = agent.Exit.IsCompleted ? agent.Exit.Result : new ChildExit(null, RunProcesses.Kill);
+        record = record with { AgentMs = (long)time.GetElapsedTime(began).TotalMilliseconds, Cause = watch.Cause ?? ExitCause.Exited };
+
+        _ = pump.WaitForEnd(watch.IsForced ? TimeSpan.Zero : spec.Limits.DrainGrace);
+        var (leftovers, stillThere) = processes.KillAll(spec.Stop.KillGrace);
+        pump.Finish();
+        input.Close();
+        record = WithExit(record, exit, pump) with
+        {
+            LeftoversKilled = leftovers, Leaked = stillThere.Count > 0 ? stillThere : leaked, OutputBytes = pump.Counts.Both,
+        };
+        WriteEnd(record);
+        return record;
+    }
+
+    /// <returns>What even the kill did not end.</returns>
+    private IReadOnlyList<ProcessIdentity> WatchToTheEnd(ChildProcess agent)
+    {
+        WaitHandle[] handles = [wake, ((IAsyncResult)agent.Exit).AsyncWaitHandle];
+        while (!agent.Exit.IsCompleted)
+        {
+            var action = watch.Next(input!.IsReady, out var wait);
+            if (action == WatchAction.Kill)
+            {
+                WriteStopping(action);
+                var left = processes.KillAll(spec.Stop.KillGrace).Left;
+                _ = agent.Exit.Wait(spec.Stop.KillGrace);
+                return left;
+            }
+
+            if (action != WatchAction.None)
+            {
+                Act(action, agent);
+                continue;
+            }
+
+            _ = WaitHandle.WaitAny(handles, wait);
+            processes.Reap();
+            journal.Writer.Retry();
+            journal.Writer.Flush();
+        }
+
+        return [];
+    }
+
+    private void Act(WatchAction action, ChildProcess agent)
+    {
+        if (action == WatchAction.ReportIdle)
+        {
+            var seconds = spec.Limits.IdleReport.TotalSeconds;
+            journal.Event(BerthEvents.Idle, data => data.WriteNumber("seconds"u8, Math.Round(seconds, 1)));
+            return;
+        }
+
+        WriteStopping(action);
+        switch (action)
+        {
+            case WatchAction.Interrupt:
+                _ = input!.Send(AgentInterrupt.Line);
+                input.Close();
+                break;
+            case WatchAction.TermAgent:
+                input!.Close();
+                RunProcesses.SignalAgent(agent, spec.Agent.Wrappers, RunProcesses.Terminate);
+                break;
+            default:
+                RunProcesses.SignalAll(agent, spec.Agent.Wrappers, RunProcesses.Terminate);
+                break;
+        }
+    }
+
+    private void WriteStopping(WatchAction action)
+    {
+        var stage = action switch
+        {
+            WatchAction.Interrupt => "interrupt",
+            WatchAction.TermAgent => "term",
+            WatchAction.TermAll => "term_all",
+            _ => "kill",
+        };
+        var cause = JsonSerializer.SerializeToElement(watch.Cause ?? ExitCause.Cancelled, ProtocolJson.Default.ExitCause);
+        journal.Event(BerthEvents.Stopping, data =>
+        {
+            data.WriteString("stage"u8, stage);
+            data.WritePropertyName("cause"u8);
+            cause.WriteTo(data);
+        });
+    }
+
+    private ExitRecord WithExit(ExitRecord record, ChildExit exit, OutputPump pump)
+    {
+        var wrapped = spec.Agent.Wrappers > 0;
+        if (wrapped && exit.Code == 1 && pump.Counts.Output == 0 && StartFailures.OfSandbox(redactor.Redact(firstError.Text)) is { } why)
+        {
+            return record with { Cause = ExitCause.StartFailed, StartFailure = why };
+        }
+
+        var signal = wrapped ? WrapperSignals.From(exit.Code) : null;
+        return record with { ExitCode = signal is null ? exit.Code : null, Signal = signal ?? exit.Signal };
+    }
+
+    private void WriteEnd(ExitRecord record)
+    {
+        journal.Event(BerthEvents.AgentEnded, data =>
+        {
+            WriteNumber(data, "exitCode", record.ExitCode);
+            WriteNumber(data, "signal", record.Signal);
+        });
+        if (record.LeftoversKilled > 0)
+        {
+            journal.Event(BerthEvents.LeftoversKilled, data => data.WriteNumber("count"u8, record.LeftoversKilled));
+        }
+
+        journal.Writer.Flush();
+
+        static void WriteNumber(Utf8JsonWriter data, string name, int? value)
+        {
+            if (value is { } number)
+            {
+                data.WriteNumber(name, number);
+            }
+        }
+    }
+
+    private ExitRecord Capture(ExitRecord record)
+    {
+        if (spec.Capture is null)
+        {
+            return record;
+        }
+
+        if (record.Cause == ExitCause.StartFailed)
+        {
+            return record with { Capture = new CaptureRecord(CaptureState.Unchanged) };
+        }
+
+        journal.Phase("capture");
+        var began = time.GetTimestamp();
+        var stopAsked = watch.IsForced;
+        var bounds = new CaptureBounds(startedAt, () => !stopAsked && watch.IsForced);
+        var capture = new WorkCapture(spec.Capture, directory, processes, time, redactor, bounds);
+        var result = capture.Run(journal.Notice);
+        journal.Event(BerthEvents.Captured, data =>
+        {
+            data.WritePropertyName("capture"u8);
+            JsonSerializer.Serialize(data, result, ProtocolJson.Default.CaptureRecord);
+        });
+        return record with { Capture = result, CaptureMs = (long)time.GetElapsedTime(began).TotalMilliseconds };
+    }
+
+    private void LineEnded(bool isResult)
+    {
+        watch.SawLine(isResult);
+        if (isResult)
+        {
+            // The end of its input is what makes the CLI finish and exit.
+            input!.Close();
+            wake.Set();
+        }
+    }
+
+    private ControlReply Answer(ControlRequest request)
+    {
+        switch (request.Verb)
+        {
+            case ControlVerb.Cancel:
+                watch.RequestStop(ExitCause.Cancelled, request.Force);
+                wake.Set();
+                return new ControlReply(true);
+            case ControlVerb.Note when request.Data is { ValueKind: JsonValueKind.Object } note && note.TryGetProperty("type"u8, out _):
+                _ = journal.Writer.AppendLine(JournalEntry.Berth, JsonMarshal.GetRawUtf8Value(note), keep: true);
+                return new ControlReply(true);
+            case ControlVerb.Note:
+                return new ControlReply(false, "A note is an object with a type.");
+            case ControlVerb.Input when request.Data is { ValueKind: JsonValueKind.Object } line:
+                var error = input is null ? "The agent has not been started yet." : input.Send([.. JsonMarshal.GetRawUtf8Value(line), (byte)'\n']);
+                return new ControlReply(error is null, error);
+            case ControlVerb.Input:
+                return new ControlReply(false, "Input is an object: one line of stream-json.");
+            default:
+                return new ControlReply(true);
+        }
+    }
+}
