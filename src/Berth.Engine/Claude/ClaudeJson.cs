@@ -1,0 +1,105 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace Berth.Engine.Claude;
+
+/// <summary>Reads JSON that another program wrote: what is missing or of another shape is null, and nothing
+/// throws.</summary>
+internal static class ClaudeJson
+{
+    /// <summary>A member of an object; undefined where there is none.</summary>
+    public static JsonElement Member(this JsonElement element, string name)
+    {
+        try
+        {
+            var isObject = element.ValueKind == JsonValueKind.Object;
+            return isObject && element.TryGetProperty(name, out var value) ? value : default;
+        }
+        catch (InvalidOperationException)
+        {
+            // Another member's name is no valid text, so names cannot be compared.
+            return default;
+        }
+    }
+
+    /// <summary>The items of an array; none where it is none.</summary>
+    public static IEnumerable<JsonElement> Items(this JsonElement element) =>
+        element.ValueKind == JsonValueKind.Array ? element.EnumerateArray() : Enumerable.Empty<JsonElement>();
+
+    /// <summary>The members of an object; none where it is none.</summary>
+    public static IEnumerable<JsonElement> Values(this JsonElement element) =>
+        element.ValueKind == JsonValueKind.Object
+            ? element.EnumerateObject().Select(member => member.Value)
+            : Enumerable.Empty<JsonElement>();
+
+    /// <summary>A member that is a string.</summary>
+    public static string? Text(this JsonElement element, string name) => element.Member(name).Text();
+
+    /// <summary>A string, with U+FFFD for half a surrogate pair, which JavaScript programs do write.</summary>
+    public static string? Text(this JsonElement element)
+    {
+        if (element.ValueKind != JsonValueKind.String)
+        {
+            return null;
+        }
+
+        try
+        {
+            return element.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            using var repaired = JsonDocument.Parse(Repair(element.GetRawText()));
+            return repaired.RootElement.GetString();
+        }
+    }
+
+    /// <summary>A member that is true.</summary>
+    public static bool IsTrue(this JsonElement element, string name) =>
+        element.Member(name).ValueKind == JsonValueKind.True;
+
+    /// <summary>A member that is a count, within reason; 0 where it is none.</summary>
+    public static long Count(this JsonElement element, string name)
+    {
+        const long Reason = 1_000_000_000_000;
+        var value = element.Member(name);
+        var isNumber = value.ValueKind == JsonValueKind.Number;
+        return isNumber && value.TryGetInt64(out var number) ? Math.Clamp(number, 0, Reason) : 0;
+    }
+
+    /// <summary>A member that is a sum of money, within reason; null where it is none.</summary>
+    public static decimal? Money(this JsonElement element, string name)
+    {
+        const decimal Reason = 1_000_000_000;
+        var value = element.Member(name);
+        var isNumber = value.ValueKind == JsonValueKind.Number;
+        return isNumber && value.TryGetDecimal(out var number) ? Math.Clamp(number, 0, Reason) : null;
+    }
+
+    private static string Repair(string json)
+    {
+        var result = new StringBuilder(json.Length);
+        for (var i = 0; i < json.Length;)
+        {
+            // A backslash is never the last character of valid JSON.
+            var length = json[i] != '\\' ? 1 : json[i + 1] == 'u' ? 6 : 2;
+            if (length == 6 && char.IsSurrogate(Unit(json, i)))
+            {
+                var pair = i + 12 <= json.Length && json[i + 6] == '\\' && json[i + 7] == 'u'
+                    && char.IsSurrogatePair(Unit(json, i), Unit(json, i + 6));
+                result.Append(pair ? json.AsSpan(i, 12) : "\\ufffd");
+                i += pair ? 12 : 6;
+                continue;
+            }
+
+            result.Append(json, i, length);
+            i += length;
+        }
+
+        return result.ToString();
+    }
+
+    private static char Unit(string json, int escape) =>
+        (char)int.Parse(json.AsSpan(escape + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+}
