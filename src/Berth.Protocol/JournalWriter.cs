@@ -215,6 +215,9 @@ public sealed class JournalWriter : IDisposable
         const int LongestNumber = 20;
         const int LongestDate = 40;
         entry.ResetWrittenCount();
+
+        // Room for all of it at once, as far as can be known: growing by doubling would leave large arrays behind.
+        _ = entry.GetSpan(data.Length + (data.Length / 8) + 256);
         entry.Write("{\"seq\":"u8);
         _ = (LastSeq + 1).TryFormat(entry.GetSpan(LongestNumber), out var count);
         entry.Advance(count);

@@ -24,6 +24,8 @@ namespace Berth.Protocol;
 [JsonSerializable(typeof(ControlRequest))]
 [JsonSerializable(typeof(ControlReply))]
 [JsonSerializable(typeof(Failure))]
+[JsonSerializable(typeof(System.Text.Json.JsonElement))]
+[JsonSerializable(typeof(string))]
 public sealed partial class ProtocolJson : JsonSerializerContext;
 
 /// <summary>Writes an enum as snake_case words: a number would change its meaning when a value is added.</summary>

@@ -6,11 +6,12 @@ namespace Berth.Supervisor;
 /// <summary>Puts what is started into the run's cgroups, and reads their counters.</summary>
 /// <remarks>
 /// The supervisor goes in itself, starts the child, and comes out again: a child that were put in after its start could have forked by
-/// then. Threads of ours that are in there for a moment cost a few pages.
+/// then. Where threads can be moved alone (version 1) only the main thread goes in, so that our others do not use up a process limit.
 /// </remarks>
 internal sealed class CgroupMembership
 {
     private const string Procs = "cgroup.procs";
+    private const string Threads = "tasks";
     private readonly IReadOnlyList<string> folders;
     private readonly List<string> homes;
     private readonly (long Memory, long Processes) before;
@@ -49,7 +50,10 @@ internal sealed class CgroupMembership
         {
             try
             {
-                File.WriteAllText(Path.Combine(folder, Procs), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+                // The main thread's number is the process's.
+                var threads = Path.Combine(folder, Threads);
+                var file = File.Exists(threads) ? threads : Path.Combine(folder, Procs);
+                File.WriteAllText(file, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
             }
             catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
             {

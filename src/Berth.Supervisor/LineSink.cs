@@ -72,8 +72,8 @@ internal sealed class LineSink(
         {
             if (length + bytes.Length > buffer.Length && buffer.Length < capacity)
             {
-                var size = Math.Min(capacity, Math.Max(FirstBuffer, Math.Max(2 * buffer.Length, length + bytes.Length)));
-                Array.Resize(ref buffer, size);
+                // Two steps only: what is left behind of a large array is not collected for long.
+                Array.Resize(ref buffer, length + bytes.Length <= FirstBuffer ? Math.Min(FirstBuffer, capacity) : capacity);
             }
 
             var count = Math.Min(bytes.Length, buffer.Length - length);
