@@ -1,11 +1,121 @@
+using System.Text;
 using Berth.Engine.Processes;
+using Berth.Protocol;
 
 namespace Berth.Engine.Git;
 
 /// <summary>The git program on the host: one method per thing we ask of it.</summary>
+/// <remarks>
+/// Nothing of what a repository or the user's configuration may bring is run: no hooks, no fsmonitor, no filters, no editor, no pager, no
+/// question on a terminal. The user's own configuration is read for transfers over a network only, for his proxies and credential
+/// helpers; it is absent everywhere else, so a filter defined there (git-lfs for example) does not run when a workspace is filled.
+/// It is never run in a workspace that an agent has touched. Needs git 2.39.
+/// </remarks>
 internal sealed partial class GitProgram(GitOptions options, ProcessRunner processes)
 {
-    internal string ConfigFolder => options.ConfigFolder;
+    /// <summary>For what touches a few files only.</summary>
+    private static readonly TimeSpan QuickTimeout = TimeSpan.FromSeconds(60);
 
-    internal ProcessRunner Processes => processes;
+    private static readonly string[] Hardening =
+    [
+        "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.alternateRefsCommand=:", "core.attributesFile=/dev/null",
+        "core.askPass=", "gc.auto=0", "maintenance.auto=false", "protocol.ext.allow=never", "protocol.version=2",
+        "submodule.recurse=false", "fetch.recurseSubmodules=false", "fetch.writeCommitGraph=false", "log.showSignature=false",
+
+        // Objects arrive as whole packs, which are renamed into place: a killed transfer leaves nothing that looks like an object.
+        "fetch.unpackLimit=1", "transfer.unpackLimit=1",
+
+        // A dead network ends the transfer instead of its time limit.
+        "http.lowSpeedLimit=100", "http.lowSpeedTime=60",
+    ];
+
+    private static readonly string[] HardeningArguments = [.. Hardening.SelectMany(setting => new[] { "-c", setting })];
+
+    private readonly Lazy<GitPlace> place = new(() => GitPlace.Find(options));
+
+    /// <summary>The version of git, as it says it itself.</summary>
+    /// <exception cref="FailureException"><c>git_missing</c>.</exception>
+    internal async Task<string> VersionAsync(CancellationToken cancellation)
+    {
+        var result = await RunAsync(new GitCall { Arguments = ["version"] }, cancellation).ConfigureAwait(false);
+        return result.Line.Replace("git version ", string.Empty, StringComparison.Ordinal);
+    }
+
+    private async Task<GitResult> RunAsync(GitCall call, CancellationToken cancellation)
+    {
+        var here = place.Value;
+        var process = await processes.RunAsync(
+            new ProcessRequest
+            {
+                FileName = here.Program,
+                Arguments = [.. HardeningArguments, .. call.Where, .. call.Arguments],
+                Environment = EnvironmentOf(here, call),
+                WorkingDirectory = "/",
+                Timeout = call.Timeout ?? QuickTimeout,
+                Input = call.Input is null ? default : Encoding.UTF8.GetBytes(call.Input),
+                InputStream = call.InputStream,
+                OutputStream = call.OutputStream,
+                MaxOutputBytes = call.MaxOutputBytes,
+                Started = call.Started,
+            },
+            cancellation).ConfigureAwait(false);
+        if (process.End == ProcessEnd.Cancelled)
+        {
+            throw new OperationCanceledException(cancellation);
+        }
+
+        return GitResult.Of(process);
+    }
+
+    private static IReadOnlyDictionary<string, string> EnvironmentOf(GitPlace here, GitCall call)
+    {
+        var shared = call.Network ? here.NetworkEnvironment : here.Environment;
+        return call.Ceiling is null
+            ? shared
+            : new Dictionary<string, string>(shared, StringComparer.Ordinal) { ["GIT_CEILING_DIRECTORIES"] = call.Ceiling };
+    }
+}
+
+/// <summary>A repository on this machine.</summary>
+/// <param name="Path">Its top level, or the bare repository.</param>
+/// <param name="IsOurs">Whether it is one of our bare repositories. In the user's, git has to look where its files are.</param>
+internal sealed record GitRepository(string Path, bool IsOurs)
+{
+    internal static GitRepository Ours(string path) => new(path, IsOurs: true);
+
+    internal static GitRepository Users(string path) => new(path, IsOurs: false);
+
+    internal GitCall Call(params IReadOnlyList<string> arguments) => IsOurs
+        ? new GitCall { Where = ["--git-dir=" + Path], Arguments = arguments }
+
+        // A damaged repository must not be mistaken for one that it lies in.
+        : new GitCall { Where = ["-C", Path], Arguments = arguments, Ceiling = System.IO.Path.GetDirectoryName(Path) };
+}
+
+/// <summary>One call of git.</summary>
+internal sealed record GitCall
+{
+    /// <summary>What stands before the subcommand and names the repository.</summary>
+    internal IReadOnlyList<string> Where { get; init; } = [];
+
+    /// <summary>The subcommand and its arguments.</summary>
+    internal required IReadOnlyList<string> Arguments { get; init; }
+
+    /// <summary>The folder above which git does not look for a repository.</summary>
+    internal string? Ceiling { get; init; }
+
+    /// <summary>Whether it may leave this machine, and so needs the user's own configuration.</summary>
+    internal bool Network { get; init; }
+
+    internal TimeSpan? Timeout { get; init; }
+
+    internal string? Input { get; init; }
+
+    internal Stream? InputStream { get; init; }
+
+    internal Stream? OutputStream { get; init; }
+
+    internal long MaxOutputBytes { get; init; } = 64 * 1024 * 1024;
+
+    internal Action<int>? Started { get; init; }
 }

@@ -138,8 +138,8 @@ internal sealed class ProcessRunner(TimeProvider time)
 
         try
         {
-            using var borrowed = Borrow(handle);
-            var pipe = new AnonymousPipeClientStream(PipeDirection.Out, borrowed);
+            using var ours = TakeOver(handle);
+            var pipe = new AnonymousPipeClientStream(PipeDirection.Out, ours);
             await using (pipe.ConfigureAwait(false))
             {
                 await pipe.WriteAsync(request.Input, closing).ConfigureAwait(false);
@@ -153,13 +153,15 @@ internal sealed class ProcessRunner(TimeProvider time)
         {
             // A program need not read all of its input; its exit code says whether it is content.
         }
-        finally
-        {
-            handle.Dispose();
-        }
     }
 
-    private static SafePipeHandle Borrow(SafeFileHandle handle) => new(handle.DangerousGetHandle(), ownsHandle: false);
+    // The pipe stream must own what it reads: disposing of one that does not never returns.
+    private static SafePipeHandle TakeOver(SafeFileHandle handle)
+    {
+        var descriptor = handle.DangerousGetHandle();
+        handle.SetHandleAsInvalid();
+        return new SafePipeHandle(descriptor, ownsHandle: true);
+    }
 
     /// <summary>Reads a pipe to its end whatever comes, and keeps no more than it may.</summary>
     private sealed class OutputPump(long maximum, Stream? sink, Action? exceeded)
@@ -176,8 +178,8 @@ internal sealed class ProcessRunner(TimeProvider time)
             var buffer = new byte[BufferSize];
             try
             {
-                using var borrowed = Borrow(handle);
-                var pipe = new AnonymousPipeClientStream(PipeDirection.In, borrowed);
+                using var ours = TakeOver(handle);
+                var pipe = new AnonymousPipeClientStream(PipeDirection.In, ours);
                 await using var scope = pipe.ConfigureAwait(false);
                 while (await pipe.ReadAsync(buffer, closing).ConfigureAwait(false) is > 0 and var read)
                 {

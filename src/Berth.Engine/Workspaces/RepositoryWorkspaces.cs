@@ -1,29 +1,267 @@
 using Berth.Engine.Git;
+using Berth.Protocol;
 
 namespace Berth.Engine.Workspaces;
 
 /// <summary>From a repository to a workspace, and from what a run left there to a branch.</summary>
+/// <remarks>
+/// (1) Inspect: refuse what cannot work before anything is made. (2) Prepare: mirror, pin, workspace. Then the agent works, and capture
+/// leaves a bundle. (3) Collect: bundle to mirror. (4) Deliver: a new branch. (5) Release: the pins go, the branch stays.
+/// All but inspecting can be done again after a crash in the middle of it.
+/// </remarks>
 internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram git, TimeProvider time)
 {
-    internal Task<RepositoryFacts> InspectAsync(
-        RepositorySource source, string? reference, string branch, CancellationToken cancellation) => throw NotYet();
+    private const int MaxRefs = 20;
+    private readonly WorkCollector collector = new(options, git);
 
-    internal Task<PreparedWorkspace> PrepareAsync(WorkspaceRequest request, CancellationToken cancellation) =>
-        throw NotYet();
+    /// <summary>Looks whether a run can start: the repository, the ref where it is near, and the branch. Makes nothing.</summary>
+    /// <exception cref="FailureException">
+    /// <c>branch_invalid</c>, <c>branch_taken</c>, <c>ref_invalid</c>, <c>ref_not_found</c>, <c>no_default_branch</c>, <c>repository_…</c>.
+    /// </exception>
+    internal async Task<RepositoryFacts> InspectAsync(
+        RepositorySource source, string? reference, string branch, CancellationToken cancellation)
+    {
+        CheckNames(reference, branch);
+        if (source.Kind == RepositoryKind.Url)
+        {
+            var mirror = MirrorOf(source, directory: null);
+            if (mirror is not null && Directory.Exists(mirror.Objects))
+            {
+                await CheckFreeAsync(GitRepository.Ours(mirror.Path), source, branch, cancellation).ConfigureAwait(false);
+            }
 
-    /// <summary>The run's part as <see cref="PrepareAsync"/> recorded it, or null where it got not that far.</summary>
-    internal RunWorkspace? Find(Berth.Protocol.RunDirectory directory) => throw NotYet();
+            return new RepositoryFacts();
+        }
 
-    internal Task<CollectedWork?> CollectAsync(RunWorkspace run, CancellationToken cancellation) => throw NotYet();
+        var users = GitRepository.Users(source.Location);
+        var start = ResolveAsync(source, reference, cancellation);
+        var current = git.HeadBranchAsync(users, cancellation);
+        var free = CheckFreeAsync(users, source, branch, cancellation);
+        var status = IsBare(source) ? null : git.StatusAsync(users, cancellation);
+        await Task.WhenAll(start, current, free, status ?? Task.CompletedTask).ConfigureAwait(false);
+        var head = (await current.ConfigureAwait(false)).Line;
+        if (string.Equals(head, $"refs/heads/{branch}", StringComparison.Ordinal))
+        {
+            throw Taken(source, branch, "it is checked out");
+        }
 
-    internal Task<string> DeliverAsync(RunWorkspace run, CollectedWork work, CancellationToken cancellation) =>
-        throw NotYet();
+        var dirty = status is null ? 0 : CountEntries(await status.ConfigureAwait(false));
+        return new RepositoryFacts
+        {
+            BaseCommit = await start.ConfigureAwait(false),
+            CurrentBranch = head.StartsWith("refs/heads/", StringComparison.Ordinal) ? head["refs/heads/".Length..] : null,
+            UncommittedFiles = dirty,
+            Notes = dirty == 0 ? [] :
+                [$"{source.Location} has uncommitted changes in {dirty} {(dirty == 1 ? "file" : "files")}; they are not part of the run."],
+        };
+    }
 
-    internal Task<DiffWritten> DiffAsync(
-        RunWorkspace run, string headCommit, bool stat, Stream output, CancellationToken cancellation) =>
-        throw NotYet();
+    /// <summary>Makes the workspace, or finds it made.</summary>
+    internal async Task<PreparedWorkspace> PrepareAsync(WorkspaceRequest request, CancellationToken cancellation)
+    {
+        CheckNames(request.Ref, request.Branch);
+        if (Find(request.RunDirectory) is { } made && Directory.Exists(request.RunDirectory.Workspace))
+        {
+            return PreparedOf(made);
+        }
 
-    internal Task ReleaseAsync(RunWorkspace run, CancellationToken cancellation) => throw NotYet();
+        if (Directory.Exists(request.RunDirectory.Workspace))
+        {
+            // The record is written before the workspace appears, so no agent was ever in this one.
+            Directory.Delete(request.RunDirectory.Workspace, recursive: true);
+        }
 
-    private NotSupportedException NotYet() => new($"{options.MirrorsFolder} {git.ConfigFolder} {time.TimestampFrequency}");
+        var want = await WantAsync(request, cancellation).ConfigureAwait(false);
+        var mirror = MirrorOf(request.Source, request.RunDirectory)!;
+        var builder = new WorkspaceBuilder(options, git);
+        var baseCommit = await mirror.PinAsync(want, cancellation).ConfigureAwait(false);
+        var failed = await builder.BuildAsync(request, RunOf(request, mirror, baseCommit), mirror, cancellation).ConfigureAwait(false);
+        if (failed is not null && mirror.MayBeDamage(failed.Problem))
+        {
+            baseCommit = await mirror.HealAndPinAsync(want, cancellation).ConfigureAwait(false);
+            failed = await builder.BuildAsync(request, RunOf(request, mirror, baseCommit), mirror, cancellation).ConfigureAwait(false);
+        }
+
+        return failed is null
+            ? PreparedOf(RunOf(request, mirror, baseCommit))
+            : throw GitFailures.OfOurs($"Filling the workspace {request.RunDirectory.Workspace}", failed);
+    }
+
+    /// <summary>The run's part in its repository as <see cref="PrepareAsync"/> recorded it, or null where it did not get that far.</summary>
+    internal static RunWorkspace? Find(RunDirectory directory) => StoredWorkspace.Read(directory);
+
+    /// <summary>Takes the run's commits from the bundle that capture left, or gives null where the run has none.</summary>
+    /// <exception cref="FailureException"><c>bundle_refused</c>, <c>disk_full</c>, <c>mirror_…</c>.</exception>
+    internal async Task<CollectedWork?> CollectAsync(RunWorkspace run, CancellationToken cancellation)
+    {
+        for (var healed = false; ; healed = true)
+        {
+            await using var bundle = await WorkBundle.OpenAsync(run, options.MaxBundleBytes, cancellation).ConfigureAwait(false);
+            if (bundle is null || string.Equals(bundle.Tip, run.BaseCommit, StringComparison.Ordinal))
+            {
+                return null;
+            }
+
+            var failed = await TakeAsync(run, bundle, cancellation).ConfigureAwait(false);
+            if (failed is null)
+            {
+                return await collector.ReadAsync(run, bundle.Tip, cancellation).ConfigureAwait(false);
+            }
+
+            // Of a bundle that lacks something, and a mirror that lost it, git says the same; so the mirror is looked at.
+            if (healed || run.BaseCommit is null || failed.Problem is GitProblem.DiskFull or GitProblem.TimedOut
+                || await IsWholeAsync(run, cancellation).ConfigureAwait(false))
+            {
+                throw failed.Problem is GitProblem.DiskFull or GitProblem.TimedOut or GitProblem.Permission
+                    ? GitFailures.OfOurs("Taking the run's commits into the mirror", failed)
+                    : WorkBundle.Refuse(run, failed.Excerpt);
+            }
+
+            var want = new MirrorWant(run.RunId, run.BaseCommit, run.BaseCommit);
+            await MirrorAt(run).HealAndPinAsync(want, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Makes the work appear as a new branch.</summary>
+    /// <returns>The branch's name, which has a number behind it where the name was taken.</returns>
+    /// <exception cref="FailureException"><c>delivery_failed</c>, <c>branch_taken</c>, <c>disk_full</c>.</exception>
+    internal async Task<string> DeliverAsync(RunWorkspace run, CollectedWork work, CancellationToken cancellation)
+    {
+        await using var shared = await MirrorAt(run).LockAsync(alone: false, cancellation).ConfigureAwait(false);
+        return await new Delivery(options, git).DeliverAsync(run, work.HeadCommit, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes the difference between the run's base and its head. It works after <see cref="ReleaseAsync"/> too.</summary>
+    internal async Task<DiffWritten> DiffAsync(
+        RunWorkspace run, string headCommit, bool stat, Stream output, CancellationToken cancellation)
+    {
+        var here = GitRepository.Ours(run.Mirror);
+        return Directory.Exists(run.Mirror)
+            && (await git.ResolveCommitAsync(here, headCommit, cancellation).ConfigureAwait(false)).Succeeded
+            ? await collector.WriteDiffAsync(run, headCommit, stat, output, cancellation).ConfigureAwait(false)
+            : new DiffWritten(HasWork: false, Truncated: false);
+    }
+
+    /// <summary>Removes the pins of a run that is cleaned up. The branch and the objects stay. May be called twice.</summary>
+    internal async Task ReleaseAsync(RunWorkspace run, CancellationToken cancellation)
+    {
+        if (!Directory.Exists(run.Mirror))
+        {
+            return;
+        }
+
+        await using var shared = await MirrorAt(run).LockAsync(alone: false, cancellation).ConfigureAwait(false);
+        string[] pins = [Mirror.BaseRef(run.RunId), Mirror.HeadRef(run.RunId)];
+        var released = await git.DeleteRefsAsync(run.Mirror, pins, cancellation).ConfigureAwait(false);
+        if (!released.Succeeded)
+        {
+            throw GitFailures.OfOurs($"Removing the pins of run {run.RunId}", released);
+        }
+    }
+
+    private async Task<GitResult?> TakeAsync(RunWorkspace run, WorkBundle bundle, CancellationToken cancellation)
+    {
+        await using var shared = await MirrorAt(run).LockAsync(alone: false, cancellation).ConfigureAwait(false);
+        return await collector.TakeAsync(run, bundle, cancellation).ConfigureAwait(false);
+    }
+
+    private async Task<bool> IsWholeAsync(RunWorkspace run, CancellationToken cancellation) =>
+        (await git.CheckConnectedAsync(run.Mirror, [run.BaseCommit!], options.WorkTimeout, cancellation).ConfigureAwait(false)).Succeeded;
+
+    private async Task<MirrorWant> WantAsync(WorkspaceRequest request, CancellationToken cancellation)
+    {
+        if (request.Source.Kind == RepositoryKind.Url)
+        {
+            var written = request.Ref is { Length: 40 or 64 } full && full.All(char.IsAsciiHexDigitLower) ? full : null;
+            return new MirrorWant(request.RunId, written, request.Ref);
+        }
+
+        var commit = await ResolveAsync(request.Source, request.Ref, cancellation).ConfigureAwait(false);
+        return new MirrorWant(request.RunId, commit, request.Ref, IsEmpty: commit is null);
+    }
+
+    private async Task<string?> ResolveAsync(RepositorySource source, string? reference, CancellationToken cancellation)
+    {
+        var users = GitRepository.Users(source.Location);
+        var resolved = await git.ResolveCommitAsync(users, reference ?? "HEAD", cancellation).ConfigureAwait(false);
+        if (resolved.Succeeded)
+        {
+            return resolved.Line;
+        }
+
+        if (reference is null or "HEAD" && resolved.Problem == GitProblem.RefMissing
+            && (await git.HeadBranchAsync(users, cancellation).ConfigureAwait(false)).Succeeded)
+        {
+            var any = await git.ListRefsAsync(users, ["refs/heads"], 1, cancellation).ConfigureAwait(false);
+            return any.Succeeded && any.Line.Length == 0 ? null : throw Mirror.NoDefaultBranch(source);
+        }
+
+        throw GitFailures.OfSource(source, $"Looking for '{reference ?? "HEAD"}' in {source.Location}", resolved);
+    }
+
+    private async Task CheckFreeAsync(GitRepository repository, RepositorySource source, string branch, CancellationToken cancellation)
+    {
+        var found = await git.ListRefsAsync(repository, Delivery.PatternsInTheWay(branch), MaxRefs, cancellation).ConfigureAwait(false);
+        if (found.Succeeded && found.Line.Length > 0)
+        {
+            throw Taken(source, branch, $"{found.Line.Split('\n')[0].Split(' ')[^1]} is there");
+        }
+    }
+
+    private static FailureException Taken(RepositorySource source, string branch, string why) => new(
+        "branch_taken", $"The branch '{branch}' cannot be made in {source.Location}: {why}.", "Choose another --branch.", Fault.User);
+
+    private static void CheckNames(string? reference, string branch)
+    {
+        if (BranchName.Problem(branch) is { } problem)
+        {
+            throw new FailureException(
+                "branch_invalid",
+                $"The branch name '{branch}' {problem}.",
+                "Use letters, digits, '-', '_', '.' and '/', as 'git check-ref-format --branch' allows.",
+                Fault.User);
+        }
+
+        if (reference is not null && (reference.Length == 0 || reference[0] == '-' || reference.Any(char.IsControl)))
+        {
+            throw new FailureException(
+                "ref_invalid",
+                $"The ref '{reference}' is empty, starts with a dash, or holds a control character.",
+                "Name a branch, tag or commit.",
+                Fault.User);
+        }
+    }
+
+    private static bool IsBare(RepositorySource source) => !Path.Exists(Path.Combine(source.Location, ".git"));
+
+    private static int CountEntries(GitResult status) =>
+        status.Text.Split('\0', StringSplitOptions.RemoveEmptyEntries).Length;
+
+    private static PreparedWorkspace PreparedOf(RunWorkspace run) => new()
+    {
+        Run = run,
+        Path = run.RunDirectory.Workspace,
+        BaseCommit = run.BaseCommit,
+        MirrorObjects = Path.Combine(run.Mirror, "objects"),
+    };
+
+    private static RunWorkspace RunOf(WorkspaceRequest request, Mirror mirror, string? baseCommit) => new()
+    {
+        RunId = request.RunId,
+        Source = request.Source,
+        Branch = request.Branch,
+        RunDirectory = request.RunDirectory,
+        BaseCommit = baseCommit,
+        Mirror = mirror.Path,
+    };
+
+    private Mirror MirrorAt(RunWorkspace run) => new(run.Mirror, run.Source, options, git, time);
+
+    private Mirror? MirrorOf(RepositorySource source, RunDirectory? directory)
+    {
+        var path = options.UseMirror
+            ? Path.Combine(options.MirrorsFolder, Mirror.NameOf(source) + ".git")
+            : directory is null ? null : Path.Combine(directory.Root, "repository.git");
+        return path is null ? null : new Mirror(path, source, options, git, time);
+    }
 }

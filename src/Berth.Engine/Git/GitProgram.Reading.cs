@@ -1,0 +1,120 @@
+using System.Globalization;
+
+namespace Berth.Engine.Git;
+
+// What we ask of a repository without changing it.
+internal sealed partial class GitProgram
+{
+    private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(20);
+
+    /// <summary>The commit that a revision names.</summary>
+    internal Task<GitResult> ResolveCommitAsync(GitRepository repository, string revision, CancellationToken cancellation) => RunAsync(
+        repository.Call("rev-parse", "--verify", "--end-of-options", revision + "^{commit}"), cancellation);
+
+    /// <summary>The full name of the branch that HEAD points to, whether it has commits or not. Fails when detached.</summary>
+    internal Task<GitResult> HeadBranchAsync(GitRepository repository, CancellationToken cancellation) => RunAsync(
+        repository.Call("symbolic-ref", "--quiet", "HEAD"), cancellation);
+
+    /// <summary>The refs that match any of the patterns, at most so many, one a line: object id, space, name.</summary>
+    internal Task<GitResult> ListRefsAsync(
+        GitRepository repository, IReadOnlyList<string> patterns, int most, CancellationToken cancellation) => RunAsync(
+        repository.Call(
+        [
+            "for-each-ref", "--format=%(objectname) %(refname)", string.Create(CultureInfo.InvariantCulture, $"--count={most}"), "--",
+            .. patterns,
+        ]),
+        cancellation);
+
+    /// <summary>The uncommitted changes of a working tree, NUL-separated. Bounded in time and size: it is for information.</summary>
+    internal Task<GitResult> StatusAsync(GitRepository repository, CancellationToken cancellation) => RunAsync(
+        repository.Call("status", "--porcelain=v1", "-z", "--no-renames", "--ignore-submodules=all") with
+        {
+            Timeout = StatusTimeout,
+            MaxOutputBytes = 4 * 1024 * 1024,
+        },
+        cancellation);
+
+    /// <summary>Whether the history of these commits is complete, down to the last file.</summary>
+    internal Task<GitResult> CheckConnectedAsync(
+        string gitFolder, IEnumerable<string> commits, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+        new GitCall
+        {
+            Where = ["--git-dir=" + gitFolder],
+            Arguments = ["rev-list", "--objects", "--quiet", "--stdin"],
+            Input = string.Join('\n', commits) + "\n",
+            Timeout = timeout,
+        },
+        cancellation);
+
+    /// <summary>Whether a pack and its index are whole.</summary>
+    internal Task<GitResult> VerifyPackAsync(string index, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+        new GitCall { Arguments = ["verify-pack", "--", index], Timeout = timeout }, cancellation);
+
+    /// <summary>The refs of a repository that is elsewhere, at most a few kilobytes of them.</summary>
+    internal Task<GitResult> ListRemoteAsync(string location, bool network, CancellationToken cancellation) => RunAsync(
+        new GitCall
+        {
+            Arguments = ["ls-remote", "--quiet", "--heads", "--tags", "--", location],
+            Network = network,
+            MaxOutputBytes = 16 * 1024,
+        },
+        cancellation);
+
+    /// <summary>How many commits are in one history and not in the other.</summary>
+    internal Task<GitResult> CountCommitsAsync(string gitFolder, string range, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+        new GitCall
+        {
+            Where = ["--git-dir=" + gitFolder],
+            Arguments = ["rev-list", "--count", "--end-of-options", range],
+            Timeout = timeout,
+        },
+        cancellation);
+
+    /// <summary>The newest commits of a range: id, NUL, subject, NUL.</summary>
+    internal Task<GitResult> LogAsync(
+        string gitFolder, string range, int most, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+        new GitCall
+        {
+            Where = ["--git-dir=" + gitFolder],
+            Arguments =
+            [
+                "log", "-z", "--format=tformat:%H%x00%<(1000,trunc)%s", "--encoding=UTF-8", "--no-color", "--no-notes", "--no-mailmap",
+                string.Create(CultureInfo.InvariantCulture, $"--max-count={most}"), "--end-of-options", range,
+            ],
+            Timeout = timeout,
+        },
+        cancellation);
+
+    /// <summary>The files that differ, NUL-separated: first all raw entries, then all line counts.</summary>
+    internal Task<GitResult> DiffFilesAsync(
+        string gitFolder, string from, string to, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+        new GitCall
+        {
+            Where = ["--git-dir=" + gitFolder],
+            Arguments = ["diff-tree", "-r", "-z", "-M", "-l1000", "--raw", "--numstat", .. NothingRun, "--end-of-options", from, to],
+            Timeout = timeout,
+        },
+        cancellation);
+
+    /// <summary>Writes the difference as a patch that can be applied, or as a table of the files.</summary>
+    internal Task<GitResult> WriteDiffAsync(
+        string gitFolder, (string From, string To) commits, bool stat, (Stream Stream, long Most) output, CancellationToken cancellation) =>
+        RunAsync(
+            new GitCall
+            {
+                Where = ["--git-dir=" + gitFolder],
+                Arguments =
+                [
+                    "diff-tree", "-r", "-M", "-l1000", .. stat ? StatFormat : ["--patch", "--binary", "--full-index"], "--no-color",
+                    .. NothingRun, "--end-of-options", commits.From, commits.To,
+                ],
+                OutputStream = output.Stream,
+                MaxOutputBytes = output.Most,
+                Timeout = TimeSpan.FromMinutes(10),
+            },
+            cancellation);
+
+    private static readonly string[] NothingRun = ["--no-ext-diff", "--no-textconv"];
+
+    private static readonly string[] StatFormat = ["--stat=100,80", "--summary"];
+}

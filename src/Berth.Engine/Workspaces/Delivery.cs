@@ -1,0 +1,100 @@
+using System.Globalization;
+using Berth.Engine.Git;
+using Berth.Protocol;
+
+namespace Berth.Engine.Workspaces;
+
+/// <summary>Makes a run's work appear as a new branch, in the user's repository or in the mirror.</summary>
+/// <remarks>
+/// Only objects and one new ref are added. The ref is made in one step that fails where it exists, so a branch that appeared meanwhile is
+/// never moved, not even forward; the next free name is taken. Delivering twice gives the same branch.
+/// </remarks>
+internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
+{
+    private const int MaxNames = 100;
+    private const string Kept = "The work is kept in the mirror; mend the repository and deliver again.";
+
+    internal async Task<string> DeliverAsync(RunWorkspace run, string head, CancellationToken cancellation)
+    {
+        var target = TargetOf(run);
+        if (!target.IsOurs)
+        {
+            var fetched = await git.FetchObjectsAsync(
+                target, run.Mirror, Mirror.HeadRef(run.RunId), options.TransferTimeout, cancellation).ConfigureAwait(false);
+            if (!fetched.Succeeded)
+            {
+                throw Failed(run, fetched);
+            }
+        }
+
+        var current = (await git.HeadBranchAsync(target, cancellation).ConfigureAwait(false)).Line;
+        foreach (var name in Names(run.Branch))
+        {
+            // A branch without commits has no ref, and yet it may be the one that is checked out.
+            if (!target.IsOurs && string.Equals(current, $"refs/heads/{name}", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            var made = await git.UpdateRefAsync(target, $"refs/heads/{name}", head, mustBeNew: true, cancellation).ConfigureAwait(false);
+            if (made.Succeeded || await IsAlreadyAsync(target, name, head, cancellation).ConfigureAwait(false))
+            {
+                return name;
+            }
+
+            if (made.Problem is not (GitProblem.RefExists or GitProblem.Corrupt or GitProblem.Locked))
+            {
+                throw Failed(run, made);
+            }
+        }
+
+        throw new FailureException(
+            "branch_taken",
+            $"'{run.Branch}' and the {MaxNames - 1} names after it are taken in {run.Source.Location}.",
+            "Delete some of those branches and deliver again; the work is kept in the mirror.",
+            Fault.User);
+    }
+
+    /// <summary>The refs that would stand in the way of a branch, as patterns for git: itself, what lies below it, and its parents.</summary>
+    internal static IReadOnlyList<string> PatternsInTheWay(string branch)
+    {
+        var patterns = new List<string> { $"refs/heads/{branch}" };
+        for (var slash = branch.LastIndexOf('/'); slash > 0; slash = branch.LastIndexOf('/', slash - 1))
+        {
+            // Without the brackets a parent would match everything below it; no branch name can hold one itself.
+            patterns.Add($"refs/heads/{branch[..(slash - 1)]}[{branch[slash - 1]}]");
+        }
+
+        return patterns;
+    }
+
+    private static GitRepository TargetOf(RunWorkspace run) =>
+        run.Source.Kind == RepositoryKind.Path ? GitRepository.Users(run.Source.Location) : GitRepository.Ours(run.Mirror);
+
+    // The last name is for a branch whose parent is a branch itself: no suffix helps there.
+    private static IEnumerable<string> Names(string branch)
+    {
+        yield return branch;
+        for (var number = 2; number <= MaxNames; number++)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"{branch}-{number}");
+        }
+
+        if (branch.Contains('/', StringComparison.Ordinal))
+        {
+            yield return branch.Replace('/', '-');
+        }
+    }
+
+    private async Task<bool> IsAlreadyAsync(GitRepository target, string name, string head, CancellationToken cancellation)
+    {
+        var there = await git.ResolveCommitAsync(target, $"refs/heads/{name}", cancellation).ConfigureAwait(false);
+        return there.Succeeded && string.Equals(there.Line, head, StringComparison.Ordinal);
+    }
+
+    private static FailureException Failed(RunWorkspace run, GitResult result) => new(
+        result.Problem == GitProblem.DiskFull ? "disk_full" : "delivery_failed",
+        $"Bringing the branch {run.Branch} into {run.Source.Location} failed: {result.Excerpt}",
+        Kept,
+        Fault.User);
+}

@@ -1,0 +1,91 @@
+using System.Globalization;
+using Berth.Engine.Git;
+
+namespace Berth.Engine.Workspaces;
+
+/// <summary>Takes a run's commits into the mirror and reads there what they are. The workspace itself is not touched.</summary>
+internal sealed class WorkCollector(WorkspaceOptions options, GitProgram git)
+{
+    // The trees without entries, which git knows without having them.
+    private const string EmptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+    private const string WideEmptyTree = "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321";
+
+    /// <summary>Takes the bundle's pack in and pins its tip.</summary>
+    /// <returns>What git said when it could not be taken; null when all is well.</returns>
+    internal async Task<GitResult?> TakeAsync(RunWorkspace run, WorkBundle bundle, CancellationToken cancellation)
+    {
+        var taken = await git.TakePackAsync(run.Mirror, bundle.Pack, options.MaxBundleBytes, options.WorkTimeout, cancellation)
+            .ConfigureAwait(false);
+        if (!taken.Succeeded)
+        {
+            return taken;
+        }
+
+        var here = GitRepository.Ours(run.Mirror);
+        var commit = await git.ResolveCommitAsync(here, bundle.Tip, cancellation).ConfigureAwait(false);
+        var pinned = !commit.Succeeded || !string.Equals(commit.Line, bundle.Tip, StringComparison.Ordinal)
+            ? commit
+            : await git.UpdateRefAsync(here, Mirror.HeadRef(run.RunId), bundle.Tip, mustBeNew: false, cancellation).ConfigureAwait(false);
+        return pinned.Succeeded ? null : pinned;
+    }
+
+    /// <summary>Reads the run's commits and files, or null where it has no commit of its own.</summary>
+    internal async Task<CollectedWork?> ReadAsync(RunWorkspace run, string head, CancellationToken cancellation)
+    {
+        var range = run.BaseCommit is { } from ? $"{from}..{head}" : head;
+        var log = git.LogAsync(run.Mirror, range, options.MaxCommits, options.WorkTimeout, cancellation);
+        var diff = git.DiffFilesAsync(run.Mirror, BaseTree(run, head), head, options.WorkTimeout, cancellation);
+        await Task.WhenAll(log, diff).ConfigureAwait(false);
+        var commits = ReadCommits(Checked(await log.ConfigureAwait(false), "Reading the run's commits"));
+        if (commits.Count == 0)
+        {
+            return null;
+        }
+
+        var count = commits.Count;
+        if (count == options.MaxCommits)
+        {
+            var counted = await git.CountCommitsAsync(run.Mirror, range, options.WorkTimeout, cancellation).ConfigureAwait(false);
+            count = int.Parse(Checked(counted, "Counting the run's commits").Line, CultureInfo.InvariantCulture);
+        }
+
+        var files = ChangedFiles.Read(Checked(await diff.ConfigureAwait(false), "Reading the run's changes").Text);
+        return new CollectedWork
+        {
+            HeadCommit = head,
+            Commits = commits,
+            CommitCount = count,
+            FilesChanged = [.. files.Take(options.MaxFiles)],
+            FileCount = files.Count,
+        };
+    }
+
+    /// <summary>Writes the difference between base and head.</summary>
+    internal async Task<DiffWritten> WriteDiffAsync(
+        RunWorkspace run, string head, bool stat, Stream output, CancellationToken cancellation)
+    {
+        var result = await git.WriteDiffAsync(
+            run.Mirror, (BaseTree(run, head), head), stat, (output, options.MaxDiffBytes), cancellation).ConfigureAwait(false);
+        return result.Process.End == Processes.ProcessEnd.OutputLimit
+            ? new DiffWritten(HasWork: true, Truncated: true)
+            : new DiffWritten(Checked(result, "Writing the run's diff").Succeeded, Truncated: false);
+    }
+
+    private static GitResult Checked(GitResult result, string attempted) =>
+        result.Succeeded ? result : throw GitFailures.OfOurs(attempted, result);
+
+    private static string BaseTree(RunWorkspace run, string head) =>
+        run.BaseCommit ?? (head.Length > EmptyTree.Length ? WideEmptyTree : EmptyTree);
+
+    private static List<WorkCommit> ReadCommits(GitResult log)
+    {
+        var parts = log.Text.Split('\0');
+        var commits = new List<WorkCommit>(parts.Length / 2);
+        for (var i = 0; i + 1 < parts.Length; i += 2)
+        {
+            commits.Add(new WorkCommit(parts[i], parts[i + 1].TrimEnd(' ')));
+        }
+
+        return commits;
+    }
+}

@@ -1,0 +1,112 @@
+using System.Text;
+using Berth.Engine.Workspaces;
+using Xunit;
+
+namespace Berth.SystemTests.Workspaces;
+
+public sealed class RepositoryWorkspacesTests
+{
+    private static CancellationToken Soon => GitPlayground.Soon;
+
+    [Fact]
+    public async Task A_run_goes_from_a_path_to_a_branch_in_it_and_touches_nothing_else()
+    {
+        await using var place = new GitPlayground();
+        var repository = await place.RepositoryAsync();
+        await File.WriteAllTextAsync(Path.Combine(repository, "uncommitted.txt"), "mine\n", Soon);
+        var before = await StateAsync(place, repository);
+        var workspaces = place.Workspaces();
+        var request = place.Request(Path.Combine(repository, "folder 0"));
+
+        var facts = await workspaces.InspectAsync(request.Source, null, request.Branch, Soon);
+        var run = await place.RunAsync(workspaces, request);
+        var work = await workspaces.CollectAsync(run, Soon);
+        var branch = await workspaces.DeliverAsync(run, work!, Soon);
+
+        Assert.Equal(1, facts.UncommittedFiles);
+        Assert.Equal("main", facts.CurrentBranch);
+        Assert.Equal(facts.BaseCommit, run.BaseCommit);
+        Assert.Equal("Add new.txt", Assert.Single(work!.Commits).Subject);
+        Assert.Equal(new ChangedFile("new.txt", 1, 0, "added"), Assert.Single(work.FilesChanged));
+        Assert.Equal(request.Branch, branch);
+        Assert.Equal(work.HeadCommit, await place.GitAsync(repository, "rev-parse", $"refs/heads/{branch}"));
+        Assert.Equal(before, await StateAsync(place, repository));
+        Assert.Equal(branch, await workspaces.DeliverAsync(run, work, Soon));
+    }
+
+    [Fact]
+    public async Task For_a_url_the_branch_is_in_the_mirror_and_the_diff_outlives_the_pins()
+    {
+        await using var place = new GitPlayground();
+        var repository = await place.RepositoryAsync();
+        var workspaces = place.Workspaces();
+        var run = await place.RunAsync(workspaces, place.Request($"file://{repository}"), "zeile ü\n\"x\".txt");
+
+        var work = await workspaces.CollectAsync(run, Soon);
+        await workspaces.DeliverAsync(run, work!, Soon);
+        await workspaces.ReleaseAsync(run, Soon);
+        await workspaces.ReleaseAsync(run, Soon);
+        using var patch = new MemoryStream();
+        var written = await workspaces.DiffAsync(run, work!.HeadCommit, stat: false, patch, Soon);
+
+        Assert.Equal("zeile ü\n\"x\".txt", Assert.Single(work.FilesChanged).Path);
+        Assert.Equal(new DiffWritten(HasWork: true, Truncated: false), written);
+        Assert.Contains("+new", Encoding.UTF8.GetString(patch.ToArray()), StringComparison.Ordinal);
+        Assert.Equal($"refs/heads/{run.Branch}", (await place.GitAsync(run.Mirror, "for-each-ref", "--format=%(refname)", "refs/heads")));
+        Assert.Empty(await place.GitAsync(run.Mirror, "for-each-ref", "refs/berth/runs"));
+        Assert.Empty(await place.GitAsync(repository, "branch", "--list", "berth/*"));
+    }
+
+    [Fact]
+    public async Task The_workspace_borrows_from_the_mirror_and_preparing_twice_finds_it()
+    {
+        await using var place = new GitPlayground();
+        var repository = await place.RepositoryAsync();
+        var request = place.Request(repository);
+        var workspaces = place.Workspaces();
+
+        var first = await workspaces.PrepareAsync(request, Soon);
+        await File.WriteAllTextAsync(Path.Combine(first.Path, "mine.txt"), "of the agent\n", Soon);
+        var second = await place.Workspaces().PrepareAsync(request, Soon);
+
+        Assert.Equal(first, second);
+        Assert.Equal(first.Run, RepositoryWorkspaces.Find(request.RunDirectory));
+        Assert.True(File.Exists(Path.Combine(first.Path, "mine.txt")));
+        Assert.Equal("?? mine.txt", await place.GitAsync(first.Path, "status", "--short"));
+        Assert.Equal(request.Branch, await place.GitAsync(first.Path, "branch", "--show-current"));
+        Assert.Equal(first.BaseCommit, await place.GitAsync(first.Path, "rev-parse", "HEAD"));
+        Assert.Equal(first.MirrorObjects + "\n", await File.ReadAllTextAsync(
+            Path.Combine(first.Path, ".git", "objects", "info", "alternates"), Soon));
+        Assert.Empty(await place.GitAsync(first.Path, "remote"));
+        Assert.Empty(await place.GitAsync(first.Path, "fsck", "--full", "--strict"));
+        Assert.False(Directory.Exists(Path.Combine(first.Path, ".git", "hooks")));
+    }
+
+    [Fact]
+    public async Task Without_a_mirror_each_run_has_a_repository_of_its_own()
+    {
+        await using var place = new GitPlayground();
+        var repository = await place.RepositoryAsync();
+        var workspaces = place.Workspaces(options => options with { UseMirror = false });
+
+        var run = await place.RunAsync(workspaces, place.Request(repository));
+        var work = await workspaces.CollectAsync(run, Soon);
+
+        Assert.Equal(Path.Combine(run.RunDirectory.Root, "repository.git"), run.Mirror);
+        Assert.Equal(run.Branch, await workspaces.DeliverAsync(run, work!, Soon));
+        Assert.False(Directory.Exists(place.MirrorsFolder));
+    }
+
+    private static async Task<string> StateAsync(GitPlayground place, string repository)
+    {
+        var index = Convert.ToHexString(await File.ReadAllBytesAsync(Path.Combine(repository, ".git", "index"), Soon));
+        return string.Join('\n',
+            await place.GitAsync(repository, "rev-parse", "HEAD"),
+            await place.GitAsync(repository, "symbolic-ref", "HEAD"),
+            index,
+            File.GetLastWriteTimeUtc(Path.Combine(repository, ".git", "index")).Ticks,
+            File.Exists(Path.Combine(repository, ".git", "FETCH_HEAD")),
+            await place.GitAsync(repository, "status", "--short"),
+            await File.ReadAllTextAsync(Path.Combine(repository, ".git", "config"), Soon));
+    }
+}
