@@ -5,7 +5,8 @@ using System.Text.Unicode;
 
 namespace Berth.Protocol;
 
-/// <summary>Turns whatever bytes an agent wrote into text and JSON that every reader takes. Nothing here throws on bad bytes.</summary>
+/// <summary>Turns whatever bytes an agent wrote into text and JSON that every reader takes. Nothing here throws on
+/// bad bytes.</summary>
 public static class AgentText
 {
     private static readonly SearchValues<byte> MustEscape = SearchValues.Create(
@@ -67,7 +68,8 @@ public static class AgentText
         return scratch.WrittenSpan;
     }
 
-    /// <summary>Replaces escaped halves of surrogate pairs, which no .NET reader can turn into a string, by U+FFFD; the length stays.</summary>
+    /// <summary>Replaces escaped halves of surrogate pairs, which no .NET reader can turn into a string, by U+FFFD;
+    /// the length stays.</summary>
     public static void MendSurrogates(Span<byte> json)
     {
         const int EscapeLength = 6;
@@ -86,7 +88,8 @@ public static class AgentText
                 continue;
             }
 
-            if (!low && IsSurrogate(json[Math.Min(at + EscapeLength, json.Length)..], out var secondIsLow) && secondIsLow)
+            if (!low && IsSurrogate(json[Math.Min(at + EscapeLength, json.Length)..], out var secondIsLow)
+                && secondIsLow)
             {
                 at += 2 * EscapeLength;
                 continue;
@@ -179,7 +182,8 @@ public static class AgentText
             }
         }
 
-        while (length < text.Length && Rune.DecodeFromUtf8(text[length..], out _, out var consumed) == OperationStatus.Done)
+        while (length < text.Length && Rune.DecodeFromUtf8(text[length..], out _,
+            out var consumed) == OperationStatus.Done)
         {
             length += consumed;
         }
@@ -190,8 +194,10 @@ public static class AgentText
     private static bool IsSurrogate(ReadOnlySpan<byte> json, out bool low)
     {
         const int ThirdDigit = 3;
-        low = json.Length > ThirdDigit && json[ThirdDigit] is >= (byte)'c' and <= (byte)'f' or >= (byte)'C' and <= (byte)'F';
+        low = json.Length > ThirdDigit && json[ThirdDigit] is >= (byte)'c' and <= (byte)'f'
+            or >= (byte)'C' and <= (byte)'F';
         return json.Length >= 6 && json[0] == (byte)'\\' && json[1] == (byte)'u' && json[2] is (byte)'d' or (byte)'D'
-            && json[ThirdDigit] is (>= (byte)'8' and <= (byte)'9') or (>= (byte)'a' and <= (byte)'f') or (>= (byte)'A' and <= (byte)'F');
+            && json[ThirdDigit] is (>= (byte)'8' and <= (byte)'9') or (>= (byte)'a' and <= (byte)'f')
+                or (>= (byte)'A' and <= (byte)'F');
     }
 }

@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace Berth.Protocol;
 
-/// <summary>A request to a supervisor: one JSON line on <c>control.sock</c>, answered by one <see cref="ControlReply"/> line.</summary>
+/// <summary>A request to a supervisor: one JSON line on <c>control.sock</c>, answered by one
+/// <see cref="ControlReply"/> line.</summary>
 public sealed record ControlRequest
 {
     /// <summary>The longest request in bytes; a longer one is refused and the connection closed.</summary>
@@ -14,7 +15,8 @@ public sealed record ControlRequest
     /// <summary>For <see cref="ControlVerb.Cancel"/>: skip to the kill.</summary>
     public bool Force { get; init; }
 
-    /// <summary>For <see cref="ControlVerb.Note"/>: the event to write, an object with a <c>type</c>. For <see cref="ControlVerb.Input"/>: the line.</summary>
+    /// <summary>For <see cref="ControlVerb.Note"/>: the event to write, an object with a <c>type</c>. For
+    /// <see cref="ControlVerb.Input"/>: the line.</summary>
     public JsonElement? Data { get; init; }
 }
 

@@ -2,12 +2,15 @@ using Berth.Protocol.Posix;
 
 namespace Berth.Protocol;
 
-/// <summary>How an execution is found again: <c>handle.json</c>, written by the supervisor before it starts anything.</summary>
+/// <summary>How an execution is found again: <c>handle.json</c>, written by the supervisor before it starts
+/// anything.</summary>
 /// <param name="RunId">The run's id.</param>
-/// <param name="Supervisor">The supervisor's process, as the host sees it; in a container, the container's init.</param>
+/// <param name="Supervisor">The supervisor's process, as the host sees it; in a container, the container's
+/// init.</param>
 /// <param name="StartedAt">When the supervisor started, UTC.</param>
 /// <param name="ContainerId">The container, in Docker mode.</param>
-public sealed record ExecutionHandle(string RunId, ProcessIdentity Supervisor, DateTimeOffset StartedAt, string? ContainerId = null);
+public sealed record ExecutionHandle(string RunId, ProcessIdentity Supervisor, DateTimeOffset StartedAt,
+    string? ContainerId = null);
 
 /// <summary>Why the agent ended.</summary>
 public enum ExitCause
@@ -46,7 +49,8 @@ public sealed record ExitRecord
     /// <summary>The agent's exit code, or null when a signal ended it or it never started.</summary>
     public int? ExitCode { get; init; }
 
-    /// <summary>The signal that ended it, or null. A wrapper's 128 + N for KILL, ABRT, SEGV, BUS, FPE, ILL and TRAP counts as that signal.</summary>
+    /// <summary>The signal that ended it, or null. A wrapper's 128 + N for KILL, ABRT, SEGV, BUS, FPE, ILL and TRAP
+    /// counts as that signal.</summary>
     public int? Signal { get; init; }
 
     /// <summary>Why it could not be started, with the path; or null.</summary>
@@ -101,12 +105,14 @@ public sealed record ExitRecord
     public long SupervisorPeakBytes { get; init; }
 }
 
-/// <summary>What capture did. It ran among files that the agent wrote, so none of it is evidence; the host looks at the bundle itself.</summary>
+/// <summary>What capture did. It ran among files that the agent wrote, so none of it is evidence; the host looks at
+/// the bundle itself.</summary>
 /// <param name="State">What it came to.</param>
 /// <param name="Head">The workspace's last commit, or null.</param>
 /// <param name="Committed">Whether it had to commit what the agent left.</param>
 /// <param name="Failure">Why it failed, or null.</param>
-public sealed record CaptureRecord(CaptureState State, string? Head = null, bool Committed = false, Failure? Failure = null);
+public sealed record CaptureRecord(CaptureState State, string? Head = null, bool Committed = false,
+    Failure? Failure = null);
 
 /// <summary>What capture can come to.</summary>
 public enum CaptureState

@@ -23,13 +23,15 @@ public enum Fault
 }
 
 /// <summary>An expected failure, as a value: what was attempted, what came back, and what to do next.</summary>
-/// <param name="Code">A stable code in snake_case, for example <c>ref_not_found</c>; listed in docs/TROUBLESHOOTING.md.</param>
+/// <param name="Code">A stable code in snake_case, for example <c>ref_not_found</c>; listed in
+/// docs/TROUBLESHOOTING.md.</param>
 /// <param name="Message">One sentence: what was attempted, on what, and what came back. Never a secret.</param>
 /// <param name="Hint">What to do next, or empty where there is nothing to do.</param>
 /// <param name="Fault">Who has to act.</param>
 public sealed record Failure(string Code, string Message, string Hint, Fault Fault);
 
-/// <summary>Ends a run or a command with a <see cref="Protocol.Failure"/>; caught at the four boundaries only.</summary>
+/// <summary>Ends a run or a command with a <see cref="Protocol.Failure"/>; caught at the four boundaries
+/// only.</summary>
 public sealed class FailureException(Failure failure, Exception? inner = null) : Exception(failure.Message, inner)
 {
     /// <summary>What happened, for people and for programs.</summary>

@@ -4,10 +4,12 @@ namespace Berth.Protocol;
 
 /// <summary>One line of the journal.</summary>
 /// <remarks>
-/// A line of the agent that is a JSON object or array stands in <see cref="Data"/> as it is, but that invalid UTF-8 and half surrogate
-/// pairs have become U+FFFD and secrets <c>***</c>; any other is a JSON string, with the same changes. A line longer than <see cref="ExecutionLimits.LineBytes"/> stands in several entries whose <see cref="Data"/> are
-/// strings to be joined: all but the last have <see cref="More"/>. What a line has beyond <see cref="ExecutionLimits.SpillBytes"/> is
-/// the file <see cref="Spill"/> in the run's spill folder, to be joined after the data.
+/// A line of the agent that is a JSON object or array stands in <see cref="Data"/> as it is, but that invalid UTF-8
+/// and half surrogate pairs have become U+FFFD and secrets <c>***</c>; any other is a JSON string, with the same
+/// changes. A line longer than <see cref="ExecutionLimits.LineBytes"/> stands in several entries whose
+/// <see cref="Data"/> are strings to be joined: all but the last have <see cref="More"/>. What a line has beyond
+/// <see cref="ExecutionLimits.SpillBytes"/> is the file <see cref="Spill"/> in the run's spill folder, to be joined
+/// after the data.
 /// </remarks>
 public sealed record JournalEntry
 {
@@ -17,10 +19,12 @@ public sealed record JournalEntry
     /// <summary>The stream of what the agent wrote to standard error.</summary>
     public const string Stderr = "stderr";
 
-    /// <summary>The stream of what Berth has to say; its data has a <c>type</c>, one of <see cref="BerthEvents"/>.</summary>
+    /// <summary>The stream of what Berth has to say; its data has a <c>type</c>, one of
+    /// <see cref="BerthEvents"/>.</summary>
     public const string Berth = "berth";
 
-    /// <summary>How deep the agent's JSON may be nested; a deeper line stands as a string, because readers have a bound too.</summary>
+    /// <summary>How deep the agent's JSON may be nested; a deeper line stands as a string, because readers have a
+    /// bound too.</summary>
     public const int MaxDataDepth = 500;
 
     /// <summary>The number of the entry, from 1, without gaps.</summary>
@@ -75,7 +79,8 @@ public static class BerthEvents
     /// <summary>Processes outlived the agent and were killed. <c>count</c>.</summary>
     public const string LeftoversKilled = "leftovers_killed";
 
-    /// <summary>The model's service refused for good, after the gateway's retries. <c>status</c>, <c>message</c>.</summary>
+    /// <summary>The model's service refused for good, after the gateway's retries. <c>status</c>,
+    /// <c>message</c>.</summary>
     public const string ModelRefused = "model_refused";
 
     /// <summary>A host took over a run whose host had died.</summary>

@@ -90,15 +90,16 @@ internal readonly record struct JournalTail(long Bytes, long LastSeq, long TornB
         }
 
         var reader = new Utf8JsonReader(line, new JsonReaderOptions { MaxDepth = EntryDepth });
-        return reader.Read() && reader.Read() && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("seq"u8)
+        return reader.Read() && reader.Read() && reader.TokenType == JsonTokenType.PropertyName
+            && reader.ValueTextEquals("seq"u8)
             && reader.Read() && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out seq);
     }
 }
 
 /// <summary>Keeps a second writer away from a journal.</summary>
 /// <remarks>
-/// The lock is on the folder: .NET takes a shared lock of its own on each file that it opens for reading, so a lock on the journal
-/// would lock its readers out.
+/// The lock is on the folder: .NET takes a shared lock of its own on each file that it opens for reading, so a lock
+/// on the journal would lock its readers out.
 /// </remarks>
 internal sealed class JournalLock : IDisposable
 {

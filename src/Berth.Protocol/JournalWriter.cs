@@ -5,11 +5,13 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Berth.Protocol;
 
-/// <summary>Writes the journal: the host before and after the supervisor, the supervisor in between; never two at once.</summary>
+/// <summary>Writes the journal: the host before and after the supervisor, the supervisor in between; never two at
+/// once.</summary>
 /// <remarks>
-/// Each entry is one unbuffered write, so that a killed writer loses nothing. On a full disk what does not fit waits in memory, up
-/// to a bound, and is written when there is space again; past the bound it is dropped, and the journal says how much. A part of a
-/// line is never left in the middle of the file. All members may be called from any thread.
+/// Each entry is one unbuffered write, so that a killed writer loses nothing. On a full disk what does not fit waits
+/// in memory, up to a bound, and is written when there is space again; past the bound it is dropped, and the journal
+/// says how much. A part of a line is never left in the middle of the file. All members may be called from any
+/// thread.
 /// </remarks>
 public sealed class JournalWriter : IDisposable
 {
@@ -22,7 +24,7 @@ public sealed class JournalWriter : IDisposable
     private readonly SafeFileHandle file;
     private readonly JournalLock folderLock;
     private readonly TimeProvider time;
-    private readonly Redactor redactor;
+    private Redactor redactor;
     private readonly ArrayBufferWriter<byte> entry = new(4096);
     private readonly ArrayBufferWriter<byte> redacted = new(256);
     private readonly ArrayBufferWriter<byte> sanitized = new(256);
@@ -68,7 +70,8 @@ public sealed class JournalWriter : IDisposable
     /// <param name="path">The file; made with mode 0600 where it is missing.</param>
     /// <param name="time">The clock of the entries.</param>
     /// <param name="redactor">What is redacted in all that is written, or null for nothing.</param>
-    /// <param name="checksum">Whether <see cref="Crc"/> is wanted, for which what is there already must be read.</param>
+    /// <param name="checksum">Whether <see cref="Crc"/> is wanted, for which what is there already must be
+    /// read.</param>
     /// <exception cref="FailureException"><c>journal_busy</c>: another process writes it.</exception>
     public static JournalWriter Open(string path, TimeProvider time, Redactor? redactor = null, bool checksum = false)
     {
@@ -83,6 +86,16 @@ public sealed class JournalWriter : IDisposable
         {
             taken.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>From here on this is redacted in all that is written: for a writer whose lock must be held before
+    /// secrets are read.</summary>
+    public void RedactWith(Redactor secrets)
+    {
+        lock (gate)
+        {
+            redactor = secrets;
         }
     }
 
@@ -103,7 +116,8 @@ public sealed class JournalWriter : IDisposable
         _ = AppendLine(JournalEntry.Berth, data.WrittenSpan, keep: true);
     }
 
-    /// <summary>Writes a whole line: as JSON where it is an object or array, else as a string; redacted and made valid UTF-8.</summary>
+    /// <summary>Writes a whole line: as JSON where it is an object or array, else as a string; redacted and made
+    /// valid UTF-8.</summary>
     /// <param name="stream">Who said it.</param>
     /// <param name="line">The line, without its newline.</param>
     /// <param name="keep">Whether it may wait longest when the disk is full.</param>
@@ -130,7 +144,8 @@ public sealed class JournalWriter : IDisposable
         }
     }
 
-    /// <summary>Writes a part of a long line as a string. It must have been redacted: only the caller sees across the parts.</summary>
+    /// <summary>Writes a part of a long line as a string. It must have been redacted: only the caller sees across the
+    /// parts.</summary>
     /// <param name="stream">Who said it.</param>
     /// <param name="text">The part; invalid UTF-8 in it is replaced.</param>
     /// <param name="more">Whether another part follows.</param>
@@ -222,7 +237,8 @@ public sealed class JournalWriter : IDisposable
         _ = (LastSeq + 1).TryFormat(entry.GetSpan(LongestNumber), out var count);
         entry.Advance(count);
         entry.Write(",\"at\":\""u8);
-        _ = time.GetUtcNow().UtcDateTime.TryFormat(entry.GetSpan(LongestDate), out count, "yyyy-MM-ddTHH:mm:ss.ffffffZ");
+        _ = time.GetUtcNow().UtcDateTime.TryFormat(entry.GetSpan(LongestDate), out count,
+            "yyyy-MM-ddTHH:mm:ss.ffffffZ");
         entry.Advance(count);
         entry.Write("\",\"stream\":\""u8);
         foreach (var letter in stream)
@@ -279,14 +295,18 @@ public sealed class JournalWriter : IDisposable
 
     private bool AnnounceDropped()
     {
-        var notice = new ArrayBufferWriter<byte>(entry.WrittenCount);
-        notice.Write(entry.WrittenSpan);
+        // What is about to be written stands in the buffer already.
+        var pending = new ArrayBufferWriter<byte>(Math.Max(entry.WrittenCount, 1));
+        pending.Write(entry.WrittenSpan);
+        var message = $"The disk was full: {unannounced} bytes of output were dropped.";
         var data = $$"""
-            {"type":"{{BerthEvents.Notice}}","message":"The disk was full: {{unannounced}} bytes of output were dropped.","bytes":{{unannounced}}}
+            {"type":"{{BerthEvents.Notice}}","message":"{{message}}","bytes":{{unannounced}}}
             """;
         Encode(JournalEntry.Berth, System.Text.Encoding.UTF8.GetBytes(data), isJson: true, more: false, spill: null);
         if (!TryWrite(entry.WrittenSpan))
         {
+            entry.ResetWrittenCount();
+            entry.Write(pending.WrittenSpan);
             return false;
         }
 
@@ -294,7 +314,7 @@ public sealed class JournalWriter : IDisposable
         unannounced = 0;
 
         // The entry that was about to be written has the number that the notice took: it gets the next one.
-        Renumber(notice.WrittenSpan);
+        Renumber(pending.WrittenSpan);
         return true;
     }
 

@@ -3,7 +3,8 @@ using System.Text.Json.Serialization;
 
 namespace Berth.Protocol;
 
-/// <summary>How the files and messages of the protocol are written: camelCase, enums as snake_case words, nothing for null.</summary>
+/// <summary>How the files and messages of the protocol are written: camelCase, enums as snake_case words, nothing for
+/// null.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -29,5 +30,6 @@ namespace Berth.Protocol;
 public sealed partial class ProtocolJson : JsonSerializerContext;
 
 /// <summary>Writes an enum as snake_case words: a number would change its meaning when a value is added.</summary>
-public sealed class SnakeCaseEnumConverter<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false)
+public sealed class SnakeCaseEnumConverter<T>()
+    : JsonStringEnumConverter<T>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false)
     where T : struct, Enum;

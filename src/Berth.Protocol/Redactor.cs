@@ -7,9 +7,10 @@ namespace Berth.Protocol;
 
 /// <summary>Replaces secrets by <c>***</c> before a byte of them is written anywhere.</summary>
 /// <remarks>
-/// It knows each value raw and as JSON writers escape it (minimal, all but ASCII escaped, also &lt;&gt;&amp;'"+ escaped, with and without an
-/// escaped slash, hex digits of either case, minimal twice), and each line of a value that has several. Values and lines under
-/// <see cref="ShortestValue"/> characters are left alone: they would blot out ordinary text.
+/// It knows each value raw and as JSON writers escape it (minimal, all but ASCII escaped, also &lt;&gt;&amp;'"+
+/// escaped, with and without an escaped slash, hex digits of either case, minimal twice), and each line of a value
+/// that has several. Values and lines under <see cref="ShortestValue"/> characters are left alone: they would blot
+/// out ordinary text.
 /// </remarks>
 public sealed class Redactor
 {
@@ -30,7 +31,8 @@ public sealed class Redactor
     /// <summary>One that redacts nothing.</summary>
     public static Redactor None { get; } = new([]);
 
-    /// <summary>The length of the longest pattern in bytes: what has to be held back at the end of a piece of a line.</summary>
+    /// <summary>The length of the longest pattern in bytes: what has to be held back at the end of a piece of a
+    /// line.</summary>
     public int Longest { get; }
 
     private static ReadOnlySpan<byte> Stars => "***"u8;
@@ -60,7 +62,8 @@ public sealed class Redactor
         return scratch.WrittenSpan;
     }
 
-    /// <summary>Redacts a whole line. JSON stays JSON, and the words by which an event is known stay as they are.</summary>
+    /// <summary>Redacts a whole line. JSON stays JSON, and the words by which an event is known stay as they
+    /// are.</summary>
     /// <param name="line">The line, without its newline.</param>
     /// <param name="scratch">Where a changed line is put; an unchanged one is returned as it is.</param>
     public ReadOnlySpan<byte> RedactLine(ReadOnlySpan<byte> line, ArrayBufferWriter<byte> scratch)
@@ -115,7 +118,8 @@ public sealed class Redactor
         value.Split('\n').Select(line => line.TrimEnd('\r')).Append(value)
             .Where(piece => piece.Length >= ShortestValue && !string.IsNullOrWhiteSpace(piece));
 
-    private static void Replace(ReadOnlySpan<byte> text, List<(int Start, int End)> found, ArrayBufferWriter<byte> output)
+    private static void Replace(ReadOnlySpan<byte> text, List<(int Start, int End)> found,
+        ArrayBufferWriter<byte> output)
     {
         var done = 0;
         foreach (var (start, end) in found)
@@ -239,7 +243,8 @@ internal static class SecretForms
             foreach (var digits in (string[])["x4", "X4"])
             {
                 yield return Escape(value, slash, static letter => !char.IsAscii(letter), digits);
-                yield return Escape(value, slash, static letter => !char.IsAscii(letter) || AlsoEscapedByCareful.Contains(letter), digits);
+                yield return Escape(value, slash, static letter =>
+                    !char.IsAscii(letter) || AlsoEscapedByCareful.Contains(letter), digits);
             }
         }
     }
@@ -251,7 +256,8 @@ internal static class SecretForms
         {
             _ = letter switch
             {
-                _ when isEscaped(letter) => text.Append("\\u").Append(((int)letter).ToString(digits, CultureInfo.InvariantCulture)),
+                _ when isEscaped(letter) => text.Append("\\u").Append(((int)letter).ToString(digits,
+                    CultureInfo.InvariantCulture)),
                 '"' => text.Append("\\\""),
                 '\\' => text.Append("\\\\"),
                 '\n' => text.Append("\\n"),

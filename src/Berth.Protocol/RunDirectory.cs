@@ -1,9 +1,10 @@
 namespace Berth.Protocol;
 
-/// <summary>The files of one run: the contract between the supervisor, the host of the run, and every reader.</summary>
+/// <summary>The files of one run: the contract between the supervisor, the host of the run, and every
+/// reader.</summary>
 /// <remarks>
-/// The folder has mode 0700. The journal has one writer at a time: the host until the supervisor is started, the supervisor while it
-/// lives, the host again once <see cref="ExitFile"/> is there.
+/// The folder has mode 0700. The journal has one writer at a time: the host until the supervisor is started, the
+/// supervisor while it lives, the host again once <see cref="ExitFile"/> is there.
 /// </remarks>
 /// <param name="Root">The absolute path of the folder.</param>
 public sealed record RunDirectory(string Root)
@@ -17,7 +18,8 @@ public sealed record RunDirectory(string Root)
     /// <summary>What the supervisor is to do; a <see cref="SupervisorSpec"/>. Written once, without secrets.</summary>
     public string SpecFile => Path.Combine(Root, "spec.json");
 
-    /// <summary>Secret values for the agent's environment (0600); a <see cref="RunSecrets"/>. The supervisor unlinks it once read.</summary>
+    /// <summary>Secret values for the agent's environment (0600); a <see cref="RunSecrets"/>. The supervisor unlinks
+    /// it once read.</summary>
     public string SecretsFile => Path.Combine(Root, "secrets.json");
 
     /// <summary>How the execution is found again; an <see cref="ExecutionHandle"/>.</summary>
@@ -44,7 +46,8 @@ public sealed record RunDirectory(string Root)
     /// <summary>The agent's HOME.</summary>
     public string Home => Path.Combine(Root, "home");
 
-    /// <summary>The folder of the gateway's socket, mounted as a folder because a new host makes a new socket.</summary>
+    /// <summary>The folder of the gateway's socket, mounted as a folder because a new host makes a new
+    /// socket.</summary>
     public string GatewayFolder => Path.Combine(Root, "gateway");
 
     /// <summary>What Berth gives the agent to read: system prompt, MCP servers, settings.</summary>

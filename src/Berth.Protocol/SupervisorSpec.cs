@@ -12,8 +12,10 @@ public sealed record SupervisorSpec
     /// <summary>The run's id.</summary>
     public required string RunId { get; init; }
 
-    /// <summary>What the first event says of the run: mode, modeReason, sandbox, trust, workflow and the like.</summary>
-    public IReadOnlyDictionary<string, string> Facts { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    /// <summary>What the first event says of the run: mode, modeReason, sandbox, trust, workflow and the
+    /// like.</summary>
+    public IReadOnlyDictionary<string, string> Facts { get; init; } =
+        new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>The agent: the Claude Code CLI.</summary>
     public required AgentStep Agent { get; init; }
@@ -34,23 +36,27 @@ public sealed record AgentStep
     /// <summary>The whole command, the sandbox's own words first. The first is an absolute path.</summary>
     public required IReadOnlyList<string> Argv { get; init; }
 
-    /// <summary>How many processes stand between the started one and the agent: 0 without a sandbox, 2 with bubblewrap.</summary>
+    /// <summary>How many processes stand between the started one and the agent: 0 without a sandbox, 2 with
+    /// bubblewrap.</summary>
     public int Wrappers { get; init; }
 
-    /// <summary>The whole environment, less the secrets of <see cref="RunSecrets.Environment"/>, which are added to it.</summary>
+    /// <summary>The whole environment, less the secrets of <see cref="RunSecrets.Environment"/>, which are added to
+    /// it.</summary>
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
 
     /// <summary>The working directory of the started process, or null for the supervisor's own.</summary>
     public string? WorkingDirectory { get; init; }
 }
 
-/// <summary>Turns what the agent left in the workspace into commits and a bundle, inside the sandbox, after the agent's end.</summary>
+/// <summary>Turns what the agent left in the workspace into commits and a bundle, inside the sandbox, after the
+/// agent's end.</summary>
 public sealed record CaptureStep
 {
     /// <summary>What stands before each <c>git</c> command: the sandbox's words; empty without a sandbox.</summary>
     public required IReadOnlyList<string> Prefix { get; init; }
 
-    /// <summary>How many processes stand between the started one and git; see <see cref="AgentStep.Wrappers"/>.</summary>
+    /// <summary>How many processes stand between the started one and git; see
+    /// <see cref="AgentStep.Wrappers"/>.</summary>
     public int Wrappers { get; init; }
 
     /// <summary>The whole environment of each git command.</summary>
@@ -96,7 +102,8 @@ public sealed record ExecutionLimits
     /// <summary>How long the agent may go on in silence after its result event. Default 30 seconds.</summary>
     public TimeSpan ResultGrace { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long pipes are still read after the agent's end, for grandchildren may hold them. Default 2 seconds.</summary>
+    /// <summary>How long pipes are still read after the agent's end, for grandchildren may hold them. Default 2
+    /// seconds.</summary>
     public TimeSpan DrainGrace { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>A longer line is recorded in parts of this size. Default 1 MiB.</summary>
@@ -105,14 +112,16 @@ public sealed record ExecutionLimits
     /// <summary>What a line has beyond this goes to a file of its own. Default 16 MiB.</summary>
     public int SpillBytes { get; init; } = 16 * 1024 * 1024;
 
-    /// <summary>Past this the journal takes nothing but the result event; the output is still read. Default 256 MiB.</summary>
+    /// <summary>Past this the journal takes nothing but the result event; the output is still read. Default 256
+    /// MiB.</summary>
     public long JournalBytes { get; init; } = 256L * 1024 * 1024;
 
     /// <summary>Cgroup folders, made by the executor, that the agent's processes are put into. Default none.</summary>
     public IReadOnlyList<string> Cgroups { get; init; } = [];
 }
 
-/// <summary>How a run is stopped: each stage has its time, and the next begins when the agent has not ended by then.</summary>
+/// <summary>How a run is stopped: each stage has its time, and the next begins when the agent has not ended by
+/// then.</summary>
 public sealed record StopPlan
 {
     /// <summary>After the interrupt request and the end of its input. Default 5 s.</summary>
@@ -132,8 +141,10 @@ public sealed record StopPlan
 public sealed record RunSecrets
 {
     /// <summary>Variables added to the agent's environment.</summary>
-    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, string> Environment { get; init; } =
+        new Dictionary<string, string>(StringComparer.Ordinal);
 
-    /// <summary>Values to redact in the journal. Shorter than six characters are ignored: they would blot out ordinary text.</summary>
+    /// <summary>Values to redact in the journal. Shorter than six characters are ignored: they would blot out
+    /// ordinary text.</summary>
     public IReadOnlyList<string> Redact { get; init; } = [];
 }

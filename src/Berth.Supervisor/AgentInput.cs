@@ -3,8 +3,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Berth.Supervisor;
 
-/// <summary>Writes the agent's standard input on a thread of its own: the prepared lines, then what is sent, until it is closed.</summary>
-/// <remarks>The agent may never read: then the thread stays in its write until the last reader is dead, and holds up nothing.</remarks>
+/// <summary>Writes the agent's standard input on a thread of its own: the prepared lines, then what is sent, until it
+/// is closed.</summary>
+/// <remarks>The agent may never read: then the thread stays in its write until the last reader is dead, and holds up
+/// nothing.</remarks>
 internal sealed class AgentInput
 {
     private const int MostWaiting = 64;

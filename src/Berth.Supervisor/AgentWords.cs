@@ -14,7 +14,8 @@ internal static class WrapperSignals
 {
     private const int Base = 128;
 
-    /// <summary>The signal that an exit code stands for, where a program would hardly choose that code itself; else null.</summary>
+    /// <summary>The signal that an exit code stands for, where a program would hardly choose that code itself; else
+    /// null.</summary>
     internal static int? From(int? code) => code - Base is 4 or 5 or 6 or 7 or 8 or 9 or 11 ? code - Base : null;
 }
 

@@ -58,7 +58,8 @@ internal sealed class BoundedCommand(RunProcesses processes, TimeProvider time)
         return new CommandResult(child.Exit.Result.Code, Text(output), Text(error), Stopped: false);
     }
 
-    private static string Text(MemoryStream stream) => Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
+    private static string Text(MemoryStream stream) =>
+        Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
 
     private SafeFileHandle? Take(SafeFileHandle pipe, MemoryStream kept)
     {

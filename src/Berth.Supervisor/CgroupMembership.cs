@@ -5,8 +5,9 @@ namespace Berth.Supervisor;
 
 /// <summary>Puts what is started into the run's cgroups, and reads their counters.</summary>
 /// <remarks>
-/// The supervisor goes in itself, starts the child, and comes out again: a child that were put in after its start could have forked by
-/// then. Where threads can be moved alone (version 1) only the main thread goes in, so that our others do not use up a process limit.
+/// The supervisor goes in itself, starts the child, and comes out again: a child that were put in after its start
+/// could have forked by then. Where threads can be moved alone (version 1) only the main thread goes in, so that our
+/// others do not use up a process limit.
 /// </remarks>
 internal sealed class CgroupMembership
 {
@@ -73,7 +74,8 @@ internal sealed class CgroupMembership
         {
             try
             {
-                File.WriteAllText(Path.Combine(home, Procs), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+                File.WriteAllText(Path.Combine(home, Procs),
+                    Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
             }
             catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
             {
@@ -131,7 +133,8 @@ internal sealed class CgroupMembership
         long processes = 0;
         foreach (var folder in folders)
         {
-            memory += Counter(folder, "memory.events", "oom_kill ") + Counter(folder, "memory.oom_control", "oom_kill ");
+            memory += Counter(folder, "memory.events", "oom_kill ")
+                + Counter(folder, "memory.oom_control", "oom_kill ");
             processes += Counter(folder, "pids.events", "max ");
         }
 
@@ -142,7 +145,8 @@ internal sealed class CgroupMembership
     {
         try
         {
-            var line = File.ReadLines(Path.Combine(folder, file)).FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal));
+            var line = File.ReadLines(Path.Combine(folder, file)).FirstOrDefault(line =>
+                line.StartsWith(name, StringComparison.Ordinal));
             return line is null ? 0 : long.Parse(line.AsSpan(name.Length), CultureInfo.InvariantCulture);
         }
         catch (IOException)

@@ -6,7 +6,8 @@ using Berth.Protocol.Posix;
 
 namespace Berth.Supervisor;
 
-/// <summary>Answers requests on the control socket: a thread for each client, so that one that never reads holds up nobody.</summary>
+/// <summary>Answers requests on the control socket: a thread for each client, so that one that never reads holds up
+/// nobody.</summary>
 internal sealed class ControlServer : IDisposable
 {
     private const int MostClients = 16;
@@ -25,7 +26,8 @@ internal sealed class ControlServer : IDisposable
         folder = new SocketFolder(directory.Root);
         path = folder.PathOf(RunDirectory.ControlSocketName);
 
-        // The journal's lock says that no other supervisor of this run lives, so a socket that is there is a dead one's.
+        // The journal's lock says that no other supervisor of this run lives, so a socket that is there is a dead
+        // one's.
         File.Delete(path);
         listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(folder.EndPoint(RunDirectory.ControlSocketName));
@@ -90,7 +92,8 @@ internal sealed class ControlServer : IDisposable
                 length += count;
                 if (end < 0 && length > ControlRequest.MaxBytes)
                 {
-                    _ = TrySend(client, new ControlReply(false, $"The request is longer than {ControlRequest.MaxBytes} bytes."));
+                    _ = TrySend(client, new ControlReply(false,
+                        $"The request is longer than {ControlRequest.MaxBytes} bytes."));
                     break;
                 }
 
@@ -135,6 +138,10 @@ internal sealed class ControlServer : IDisposable
                 ? answer(request)
                 : new ControlReply(false, "The request is null.");
         }
+        catch (ObjectDisposedException)
+        {
+            return new ControlReply(false, "The run has ended.");
+        }
         catch (JsonException malformed)
         {
             return new ControlReply(false, $"The request is not a control request: {malformed.Message}");
@@ -157,7 +164,8 @@ internal sealed class ControlServer : IDisposable
     {
         try
         {
-            var bytes = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(reply, ProtocolJson.Default.ControlReply) + "\n");
+            var bytes = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(reply, ProtocolJson.Default.ControlReply)
+                + "\n");
             for (var sent = 0; sent < bytes.Length;)
             {
                 sent += client.Send(bytes, sent, bytes.Length - sent, SocketFlags.None);

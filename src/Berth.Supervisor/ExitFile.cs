@@ -42,7 +42,7 @@ internal sealed class ExitFile(RunDirectory directory, RunJournal journal, TimeP
             }
             catch (IOException full) when (time.GetElapsedTime(began) < Patience && Directory.Exists(directory.Root))
             {
-                Console.Error.WriteLine($"berth-supervisor: {directory.ExitFile} cannot be written yet: {full.Message}");
+                Console.Error.WriteLine($"berth-supervisor: {directory.ExitFile} cannot be written: {full.Message}");
                 Thread.Sleep(Pause);
             }
         }
@@ -51,7 +51,9 @@ internal sealed class ExitFile(RunDirectory directory, RunJournal journal, TimeP
     private static long PeakMemory()
     {
         const string Peak = "VmHWM:";
-        var line = File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Peak, StringComparison.Ordinal));
-        return line is null ? 0 : long.Parse(line.AsSpan(Peak.Length).Trim(" \tkB"), CultureInfo.InvariantCulture) * 1024;
+        var line = File.ReadLines("/proc/self/status").FirstOrDefault(line =>
+            line.StartsWith(Peak, StringComparison.Ordinal));
+        return line is null ? 0 : long.Parse(line.AsSpan(Peak.Length).Trim(" \tkB"),
+            CultureInfo.InvariantCulture) * 1024;
     }
 }

@@ -17,13 +17,15 @@ internal static class GitFolder
             return null;
         }
 
-        return Path.Exists(git) ? "has a .git that is no longer a folder: the agent replaced it" : "has no .git any more: the agent removed it";
+        return Path.Exists(git) ? "has a .git that is no longer a folder: the agent replaced it"
+            : "has no .git any more: the agent removed it";
     }
 
     internal static bool IsRealFolder(string path) => new DirectoryInfo(path) is { Exists: true, LinkTarget: null };
 }
 
-/// <summary>Removes the locks that a killed git of the agent's left behind; no process of the run lives when this is called.</summary>
+/// <summary>Removes the locks that a killed git of the agent's left behind; no process of the run lives when this is
+/// called.</summary>
 internal static class StaleLocks
 {
     private const int DeepestRef = 16;
@@ -42,9 +44,11 @@ internal static class StaleLocks
         var heads = Path.Combine(refs, "heads");
         var options = new EnumerationOptions
         {
-            RecurseSubdirectories = true, MaxRecursionDepth = DeepestRef, AttributesToSkip = FileAttributes.ReparsePoint,
+            RecurseSubdirectories = true, MaxRecursionDepth = DeepestRef,
+                AttributesToSkip = FileAttributes.ReparsePoint,
         };
-        IEnumerable<string> locks = [Path.Combine(git, "index.lock"), Path.Combine(git, "HEAD.lock"), Path.Combine(git, "packed-refs.lock")];
+        IEnumerable<string> locks = [Path.Combine(git, "index.lock"), Path.Combine(git, "HEAD.lock"),
+            Path.Combine(git, "packed-refs.lock")];
         if (GitFolder.IsRealFolder(refs) && GitFolder.IsRealFolder(heads))
         {
             locks = locks.Concat(Directory.EnumerateFiles(heads, "*.lock", options));

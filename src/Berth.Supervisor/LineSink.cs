@@ -3,11 +3,13 @@ using Berth.Protocol;
 
 namespace Berth.Supervisor;
 
-/// <summary>Cuts one of the agent's streams into lines and journals them, with bounded memory however long a line is.</summary>
+/// <summary>Cuts one of the agent's streams into lines and journals them, with bounded memory however long a line
+/// is.</summary>
 /// <remarks>
-/// A line up to the limit is one entry. A longer one is written in parts as it comes, then to a spill file. Past the journal's cap only a
-/// result event is kept: a line that is too long to be looked at whole goes to a spill file that is deleted when it turns out to be none.
-/// The end of a part is held back as far as a secret or a character may be cut in two there. Only the pump's thread uses this.
+/// A line up to the limit is one entry. A longer one is written in parts as it comes, then to a spill file. Past the
+/// journal's cap only a result event is kept: a line that is too long to be looked at whole goes to a spill file that
+/// is deleted when it turns out to be none. The end of a part is held back as far as a secret or a character may be
+/// cut in two there. Only the pump's thread uses this.
 /// </remarks>
 internal sealed class LineSink(
     string stream, RunJournal journal, Redactor redactor, ExecutionLimits limits, Action<bool>? lineEnded = null)
@@ -73,7 +75,8 @@ internal sealed class LineSink(
             if (length + bytes.Length > buffer.Length && buffer.Length < capacity)
             {
                 // Two steps only: what is left behind of a large array is not collected for long.
-                Array.Resize(ref buffer, length + bytes.Length <= FirstBuffer ? Math.Min(FirstBuffer, capacity) : capacity);
+                Array.Resize(ref buffer, length + bytes.Length <= FirstBuffer ? Math.Min(FirstBuffer, capacity)
+                    : capacity);
             }
 
             var count = Math.Min(bytes.Length, buffer.Length - length);

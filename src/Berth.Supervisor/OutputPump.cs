@@ -1,9 +1,11 @@
+using Berth.Protocol;
 using Berth.Protocol.Posix;
 using Microsoft.Win32.SafeHandles;
 
 namespace Berth.Supervisor;
 
-/// <summary>Reads the agent's two output pipes on one thread, and goes on whatever the journal does: a full pipe would stop the agent.</summary>
+/// <summary>Reads the agent's two output pipes on one thread, and goes on whatever the journal does: a full pipe
+/// would stop the agent.</summary>
 internal sealed class OutputPump
 {
     private const int BufferBytes = 64 * 1024;
@@ -48,6 +50,24 @@ internal sealed class OutputPump
 
     private void Pump()
     {
+        try
+        {
+            ReadToTheEnd();
+        }
+        catch (Exception surprise)
+        {
+            // The loop's boundary: an agent whose output nobody reads would stand still for ever.
+            Console.Error.WriteLine($"berth-supervisor: {surprise}");
+            watch.RequestStop(ExitCause.SupervisorStopped, now: true);
+        }
+        finally
+        {
+            ended.SetResult();
+        }
+    }
+
+    private void ReadToTheEnd()
+    {
         var buffer = new byte[BufferBytes];
         var left = LastBytes;
         while (output is not null || error is not null)
@@ -65,7 +85,6 @@ internal sealed class OutputPump
 
         standardOutput.Complete();
         standardError.Complete();
-        ended.SetResult();
     }
 
     private SafeFileHandle? Take(SafeFileHandle pipe, LineSink sink, byte[] buffer, ref int left)

@@ -16,7 +16,8 @@ try
 }
 catch (FailureException failure)
 {
-    Console.Error.WriteLine($"berth-supervisor: {failure.Failure.Code}: {failure.Failure.Message} {failure.Failure.Hint}");
+    var (code, message, hint, _) = failure.Failure;
+    Console.Error.WriteLine($"berth-supervisor: {code}: {message} {hint}");
     return 1;
 }
 catch (Exception surprise)

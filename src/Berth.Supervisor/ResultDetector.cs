@@ -1,7 +1,9 @@
 namespace Berth.Supervisor;
 
-/// <summary>Finds out, a piece at a time, whether a line is a JSON object whose own <c>type</c> is <c>result</c>.</summary>
-/// <remarks>The key may stand anywhere: in the real CLI's results it is the nineteenth, after the text of the answer.</remarks>
+/// <summary>Finds out, a piece at a time, whether a line is a JSON object whose own <c>type</c> is
+/// <c>result</c>.</summary>
+/// <remarks>The key may stand anywhere: in the real CLI's results it is the nineteenth, after the text of the
+/// answer.</remarks>
 internal sealed class ResultDetector
 {
     private const int LongestWord = 8;

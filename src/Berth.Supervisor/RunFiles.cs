@@ -9,6 +9,23 @@ internal static class RunFiles
 {
     internal static SupervisorSpec ReadSpec(RunDirectory directory)
     {
+        var spec = Read(directory.SpecFile, ProtocolJson.Default.SupervisorSpec);
+        if (spec.Version != SupervisorSpec.CurrentVersion
+            || spec is not { Limits: not null, Stop: not null, Agent.Argv.Count: > 0 })
+        {
+            throw new FailureException(
+                "spec_not_understood",
+                $"{directory.SpecFile} has version {spec.Version}, or lacks its limits, stop plan or command; "
+                + $"this supervisor reads version {SupervisorSpec.CurrentVersion}.",
+                "Use the supervisor that came with this berth.", Fault.Operator);
+        }
+
+        return spec;
+    }
+
+    /// <summary>One run is one agent, once: what died in the middle is lost, and is not begun again here.</summary>
+    internal static void RefuseSecondStart(RunDirectory directory)
+    {
         if (File.Exists(directory.ExitFile))
         {
             throw new FailureException(
@@ -16,17 +33,13 @@ internal static class RunFiles
                 "Nothing is to be done: exit.json says how it ended.", Fault.Berth);
         }
 
-        var spec = Read(directory.SpecFile, ProtocolJson.Default.SupervisorSpec);
-        if (spec.Version != SupervisorSpec.CurrentVersion || spec.Agent.Argv.Count == 0)
+        if (File.Exists(directory.HandleFile))
         {
             throw new FailureException(
-                "spec_not_understood",
-                $"{directory.SpecFile} has version {spec.Version} and {spec.Agent.Argv.Count} words to start; this supervisor reads version "
-                + $"{SupervisorSpec.CurrentVersion} and needs at least one word.",
-                "Use the supervisor that came with this berth.", Fault.Operator);
+                "run_already_started",
+                $"The run in {directory.Root} was to be supervised, and its first supervisor has died.",
+                "The run is lost. Start a new one.", Fault.Berth);
         }
-
-        return spec;
     }
 
     /// <summary>Reads the secrets and unlinks their file, which may be missing.</summary>
@@ -50,7 +63,8 @@ internal static class RunFiles
     internal static void WriteHandle(RunDirectory directory, SupervisorSpec spec, DateTimeOffset startedAt)
     {
         var handle = new ExecutionHandle(spec.RunId, ProcessIdentity.Of(Environment.ProcessId)!, startedAt);
-        AtomicFile.Write(directory.HandleFile, JsonSerializer.SerializeToUtf8Bytes(handle, ProtocolJson.Default.ExecutionHandle));
+        AtomicFile.Write(directory.HandleFile,
+            JsonSerializer.SerializeToUtf8Bytes(handle, ProtocolJson.Default.ExecutionHandle));
     }
 
     private static T Read<T>(string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
@@ -63,7 +77,8 @@ internal static class RunFiles
         catch (Exception unreadable) when (unreadable is IOException or JsonException or UnauthorizedAccessException)
         {
             // Not the message of a JSON error in the secrets: it may quote them.
-            var why = unreadable is JsonException { LineNumber: { } line } ? $"line {line + 1} is not as it should be" : unreadable.GetType().Name;
+            var why = unreadable is JsonException { LineNumber: { } line } ? $"line {line + 1} is not as it should be"
+                : unreadable.GetType().Name;
             throw new FailureException(
                 "run_file_unreadable", $"{path} was to be read: {why}.",
                 "Start the run again.", Fault.Berth);

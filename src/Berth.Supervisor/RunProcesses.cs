@@ -13,7 +13,8 @@ internal sealed class RunProcesses(TimeProvider time)
     private readonly Lock gate = new();
     private readonly List<ChildProcess> own = [];
 
-    /// <summary>Kills all descendants once, without looking after them: for a supervisor that is itself broken.</summary>
+    /// <summary>Kills all descendants once, without looking after them: for a supervisor that is itself
+    /// broken.</summary>
     internal static void KillEverything()
     {
         foreach (var process in ProcessTree.DescendantsOf(Environment.ProcessId))

@@ -13,8 +13,10 @@ internal enum WatchAction
     Kill,
 }
 
-/// <summary>Decides when a run is reported, asked to stop, and taken down. It knows time and facts, and touches no process.</summary>
-/// <remarks>The first cause wins. Members may be called from any thread; <see cref="Next"/> is the main thread's.</remarks>
+/// <summary>Decides when a run is reported, asked to stop, and taken down. It knows time and facts, and touches no
+/// process.</summary>
+/// <remarks>The first cause wins. Members may be called from any thread; <see cref="Next"/> is the main
+/// thread's.</remarks>
 internal sealed class RunWatch(ExecutionLimits limits, StopPlan plan, TimeProvider time)
 {
     // Also the beat of the flush to disk and of the reaping of orphans.

@@ -60,19 +60,24 @@ internal static class StartFailures
     private static Failure Of(string path, int number, string message) => number switch
     {
         NotFound => new Failure(
-            "agent_not_found", $"The agent {path} was to be started, and there is no such program (or no such interpreter).",
-            "Install the Claude Code CLI, or set BERTH_CLAUDE to its path; `berth doctor` says what is looked for.", Fault.Operator),
+            "agent_not_found",
+            $"The agent {path} was to be started, and there is no such program (or no such interpreter).",
+            "Install the Claude Code CLI, or set BERTH_CLAUDE to its path; `berth doctor` says what is looked for.",
+                Fault.Operator),
         NotAllowed => new Failure(
             "agent_not_executable", $"The agent {path} was to be started, and may not be executed.",
-            $"Make it executable: chmod +x {path}. On a file system mounted noexec, install it elsewhere.", Fault.Operator),
+            $"Make it executable: chmod +x {path}. On a file system mounted noexec, install it elsewhere.",
+                Fault.Operator),
         WrongFormat => new Failure(
             "agent_wrong_format", $"The agent {path} was to be started, and is no program for this machine.",
             "Install the Claude Code CLI for this architecture.", Fault.Operator),
         TooLong => new Failure(
-            "agent_arguments_too_long", $"The agent {path} was to be started, and its arguments and environment are too long.",
+            "agent_arguments_too_long",
+            $"The agent {path} was to be started, and its arguments and environment are too long.",
             "Make the environment or the allowed tools of the workflow shorter.", Fault.User),
         NoMemory or Again => new Failure(
-            "agent_no_resources", $"The agent {path} was to be started, and the system had no room for another process: {message}",
+            "agent_no_resources",
+            $"The agent {path} was to be started, and the system had no room for another process: {message}",
             "Run fewer at once, or raise the process or memory limit.", Fault.Operator),
         _ => new Failure(
             "agent_start_failed", $"The agent {path} was to be started: {message}",

@@ -8,8 +8,9 @@ namespace Berth.Supervisor;
 
 /// <summary>The flow of one execution, from spec.json to exit.json.</summary>
 /// <remarks>
-/// (1) Read the spec, and the secrets, which are unlinked. (2) Say how we are found. (3) Begin the journal and listen. (4) Start the agent.
-/// (5) Watch it to its end. (6) Drain its pipes and kill what it left. (7) Capture. (8) Write how it ended, once.
+/// (1) Read the spec, and the secrets, which are unlinked. (2) Say how we are found. (3) Begin the journal and
+/// listen. (4) Start the agent. (5) Watch it to its end. (6) Drain its pipes and kill what it left. (7) Capture. (8)
+/// Write how it ended, once.
 /// </remarks>
 internal sealed class SupervisedRun : IDisposable
 {
@@ -25,7 +26,8 @@ internal sealed class SupervisedRun : IDisposable
     private readonly FirstErrorLine firstError = new();
     private AgentInput? input;
 
-    private SupervisedRun(RunDirectory directory, SupervisorSpec spec, Redactor redactor, JournalWriter writer, TimeProvider time)
+    private SupervisedRun(RunDirectory directory, SupervisorSpec spec, Redactor redactor, JournalWriter writer,
+        TimeProvider time)
     {
         this.directory = directory;
         this.spec = spec;
@@ -42,9 +44,14 @@ internal sealed class SupervisedRun : IDisposable
     internal static int Execute(RunDirectory directory, TimeProvider time)
     {
         var read = RunFiles.ReadSpec(directory);
+
+        // The journal's lock first: a second supervisor must not take the secrets away from the first, nor start the
+        // agent again.
+        using var writer = JournalWriter.Open(directory.JournalFile, time, checksum: true);
+        RunFiles.RefuseSecondStart(directory);
         var secrets = RunFiles.TakeSecrets(directory);
         var redacting = new Redactor(secrets.Redact);
-        using var writer = JournalWriter.Open(directory.JournalFile, time, redacting, checksum: true);
+        writer.RedactWith(redacting);
         using var run = new SupervisedRun(directory, read, redacting, writer, time);
         return run.Run(secrets);
     }
@@ -62,6 +69,7 @@ internal sealed class SupervisedRun : IDisposable
         using var control = new ControlServer(directory, Answer);
         using var terminate = OnSignal(PosixSignal.SIGTERM);
         using var interrupt = OnSignal(PosixSignal.SIGINT);
+        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
         journal.Event(BerthEvents.RunStarted, WriteFacts);
 
         var record = new ExitRecord
@@ -129,15 +137,17 @@ internal sealed class SupervisedRun : IDisposable
     {
         var began = time.GetTimestamp();
         watch.Begin();
-        input = new AgentInput(agent.Input!, directory.InputFile);
-        var output = new LineSink(JournalEntry.Stdout, journal, redactor, spec.Limits, LineEnded);
-        var pump = new OutputPump(agent, output, new LineSink(JournalEntry.Stderr, journal, redactor, spec.Limits), watch, firstError);
         journal.Phase("run");
         journal.Event(BerthEvents.AgentStarted, data => data.WriteNumber("pid"u8, agent.Id));
+        input = new AgentInput(agent.Input!, directory.InputFile);
+        var output = new LineSink(JournalEntry.Stdout, journal, redactor, spec.Limits, LineEnded);
+        var pump = new OutputPump(agent, output, new LineSink(JournalEntry.Stderr, journal, redactor, spec.Limits),
+            watch, firstError);
         journal.Writer.Flush();
         var leaked = WatchToTheEnd(agent);
         var exit = agent.Exit.IsCompleted ? agent.Exit.Result : new ChildExit(null, RunProcesses.Kill);
-        record = record with { AgentMs = (long)time.GetElapsedTime(began).TotalMilliseconds, Cause = watch.Cause ?? ExitCause.Exited };
+        record = record with { AgentMs = (long)time.GetElapsedTime(began).TotalMilliseconds,
+            Cause = watch.Cause ?? ExitCause.Exited };
 
         _ = pump.WaitForEnd(watch.IsForced ? TimeSpan.Zero : spec.Limits.DrainGrace);
         var (leftovers, stillThere) = processes.KillAll(spec.Stop.KillGrace);
@@ -145,7 +155,8 @@ internal sealed class SupervisedRun : IDisposable
         input.Close();
         record = WithExit(record, exit, pump) with
         {
-            LeftoversKilled = leftovers, Leaked = stillThere.Count > 0 ? stillThere : leaked, OutputBytes = pump.Counts.Both,
+            LeftoversKilled = leftovers, Leaked = stillThere.Count > 0 ? stillThere : leaked,
+                OutputBytes = pump.Counts.Both,
         };
         WriteEnd(record);
         return record;
@@ -216,7 +227,8 @@ internal sealed class SupervisedRun : IDisposable
             WatchAction.TermAll => "term_all",
             _ => "kill",
         };
-        var cause = JsonSerializer.SerializeToElement(watch.Cause ?? ExitCause.Cancelled, ProtocolJson.Default.ExitCause);
+        var cause = JsonSerializer.SerializeToElement(watch.Cause ?? ExitCause.Cancelled,
+            ProtocolJson.Default.ExitCause);
         journal.Event(BerthEvents.Stopping, data =>
         {
             data.WriteString("stage"u8, stage);
@@ -228,7 +240,8 @@ internal sealed class SupervisedRun : IDisposable
     private ExitRecord WithExit(ExitRecord record, ChildExit exit, OutputPump pump)
     {
         var wrapped = spec.Agent.Wrappers > 0;
-        if (wrapped && exit.Code == 1 && pump.Counts.Output == 0 && StartFailures.OfSandbox(redactor.Redact(firstError.Text)) is { } why)
+        if (wrapped && exit.Code == 1 && pump.Counts.Output == 0
+            && StartFailures.OfSandbox(redactor.Redact(firstError.Text)) is { } why)
         {
             return record with { Cause = ExitCause.StartFailed, StartFailure = why };
         }
@@ -305,18 +318,36 @@ internal sealed class SupervisedRun : IDisposable
                 watch.RequestStop(ExitCause.Cancelled, request.Force);
                 wake.Set();
                 return new ControlReply(true);
-            case ControlVerb.Note when request.Data is { ValueKind: JsonValueKind.Object } note && note.TryGetProperty("type"u8, out _):
-                _ = journal.Writer.AppendLine(JournalEntry.Berth, JsonMarshal.GetRawUtf8Value(note), keep: true);
-                return new ControlReply(true);
             case ControlVerb.Note:
-                return new ControlReply(false, "A note is an object with a type.");
-            case ControlVerb.Input when request.Data is { ValueKind: JsonValueKind.Object } line:
-                var error = input is null ? "The agent has not been started yet." : input.Send([.. JsonMarshal.GetRawUtf8Value(line), (byte)'\n']);
-                return new ControlReply(error is null, error);
+                return TakeNote(request.Data);
             case ControlVerb.Input:
-                return new ControlReply(false, "Input is an object: one line of stream-json.");
+                return TakeInput(request.Data);
             default:
                 return new ControlReply(true);
         }
+    }
+
+    private ControlReply TakeNote(JsonElement? data)
+    {
+        if (data is not { ValueKind: JsonValueKind.Object } note || !note.TryGetProperty("type"u8, out _))
+        {
+            return new ControlReply(false, "A note is an object with a type.");
+        }
+
+        var taken = journal.Writer.AppendLine(JournalEntry.Berth, JsonMarshal.GetRawUtf8Value(note), keep: true);
+        return new ControlReply(taken, taken ? null : "The journal is closed, or the disk is full.");
+    }
+
+    private ControlReply TakeInput(JsonElement? data)
+    {
+        if (data is not { ValueKind: JsonValueKind.Object } line)
+        {
+            return new ControlReply(false, "Input is an object: one line of stream-json.");
+        }
+
+        var error = input is null
+            ? "The agent has not been started yet."
+            : input.Send([.. JsonMarshal.GetRawUtf8Value(line), (byte)'\n']);
+        return new ControlReply(error is null, error);
     }
 }

@@ -5,13 +5,16 @@ using Berth.Protocol.Posix;
 
 namespace Berth.Supervisor;
 
-/// <summary>Turns what the agent left in the workspace into commits and a bundle, by git commands inside the sandbox.</summary>
+/// <summary>Turns what the agent left in the workspace into commits and a bundle, by git commands inside the
+/// sandbox.</summary>
 /// <remarks>
-/// The workspace and its .git are the agent's: every command names them outright, so that nothing is looked for elsewhere, and switches
-/// off what would run on its own account. What cannot be captured is a value, never an exception: the run has ended as it has.
+/// The workspace and its .git are the agent's: every command names them outright, so that nothing is looked for
+/// elsewhere, and switches off what would run on its own account. What cannot be captured is a value, never an
+/// exception: the run has ended as it has.
 /// </remarks>
 internal sealed class WorkCapture(
-    CaptureStep step, RunDirectory directory, RunProcesses processes, TimeProvider time, Redactor redactor, CaptureBounds bounds)
+    CaptureStep step, RunDirectory directory, RunProcesses processes, TimeProvider time, Redactor redactor,
+        CaptureBounds bounds)
 {
     private const int MostErrorText = 400;
     private const string EmbeddedWarning = "warning: adding embedded git repository: ";
@@ -19,7 +22,8 @@ internal sealed class WorkCapture(
 
     private static readonly string[] Hardening =
     [
-        "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.bare=false", "core.safecrlf=false", "commit.gpgsign=false",
+        "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.bare=false", "core.safecrlf=false",
+            "commit.gpgsign=false",
         "gc.auto=0", "maintenance.auto=false", "safe.directory=*", "advice.addEmbeddedRepo=false",
     ];
 
@@ -69,7 +73,8 @@ internal sealed class WorkCapture(
             .Select(line => line[EmbeddedWarning.Length..]).ToList();
         if (embedded.Count > 0)
         {
-            var what = $"{string.Join(", ", embedded)} is a repository of its own, and only its commit's name is part of the result.";
+            var what = $"{string.Join(", ", embedded)} is a repository of its own, "
+                + "and only its commit's name is part of the result.";
             notice(what);
             return Incomplete(what);
         }
@@ -79,7 +84,8 @@ internal sealed class WorkCapture(
 
     private bool Commit()
     {
-        var changed = Git("look for changes", ["diff-index", "--cached", "--quiet", "HEAD", "--"], alsoExpected: 1, orBroken: true);
+        var changed = Git("look for changes", ["diff-index", "--cached", "--quiet", "HEAD", "--"], alsoExpected: 1,
+            orBroken: true);
         if (changed.Code is not 0 and not 1)
         {
             // No commit yet on this branch: then whatever is staged is a change.
@@ -97,7 +103,8 @@ internal sealed class WorkCapture(
 
         _ = Git(
             "commit the changes",
-            ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message", $"--message={step.Message}"]);
+            ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message",
+                $"--message={step.Message}"]);
         return true;
     }
 
@@ -114,7 +121,8 @@ internal sealed class WorkCapture(
         if (step.BaseCommit is not null
             && Git("find the base", ["cat-file", "-e", $"{step.BaseCommit}^{{commit}}"], orBroken: true).Code != 0)
         {
-            throw Repository($"no longer knows the commit {step.BaseCommit} that the run began from: its .git was replaced");
+            throw Repository(
+                $"no longer knows the commit {step.BaseCommit} that the run began from: its .git was replaced");
         }
 
         if (Git("find the head", ["rev-parse", "--verify", "--quiet", "HEAD"], orBroken: true).Code == 0)
@@ -125,7 +133,8 @@ internal sealed class WorkCapture(
         return null;
     }
 
-    /// <summary>An agent may commit on a branch of its own and then leave it: the work is there, and HEAD is made to name it.</summary>
+    /// <summary>An agent may commit on a branch of its own and then leave it: the work is there, and HEAD is made to
+    /// name it.</summary>
     private string? StrayHead(Action<string> notice)
     {
         string[] excluded = step.BaseCommit is null ? ["--remotes"] : [step.BaseCommit, "--remotes"];
@@ -147,14 +156,16 @@ internal sealed class WorkCapture(
     {
         IEnumerable<string> words =
         [
-            .. step.Prefix, step.Git, "-C", step.Workspace, $"--git-dir={step.Workspace}/.git", $"--work-tree={step.Workspace}",
+            .. step.Prefix, step.Git, "-C", step.Workspace, $"--git-dir={step.Workspace}/.git",
+                $"--work-tree={step.Workspace}",
             .. Hardening.SelectMany(setting => new[] { "-c", setting }), .. arguments,
         ];
         var argv = words.ToList();
         CommandResult result;
         try
         {
-            var start = new ChildProcessStart { FileName = argv[0], Arguments = argv[1..], Environment = Environment() };
+            var start = new ChildProcessStart { FileName = argv[0], Arguments = argv[1..],
+                Environment = Environment() };
             result = command.Run(start, step.TimeLimit - time.GetElapsedTime(began), bounds.StopAsked);
         }
         catch (Exception notStarted) when (notStarted is Win32Exception or ArgumentException)
@@ -190,13 +201,17 @@ internal sealed class WorkCapture(
             "capture_cancelled", $"The run was cancelled by force while git was to {purpose}.",
             "The workspace is kept.", Fault.Nobody)
         : new FailureException(
-            "capture_timed_out", $"Git was to {purpose}, and the {step.TimeLimit.TotalSeconds:0} s for all of capture were over.",
+            "capture_timed_out",
+            $"Git was to {purpose}, and the {step.TimeLimit.TotalSeconds:0} s for all of capture were over.",
             "The workspace is kept. A very large file in it may be the reason.", Fault.Agent);
 
-    private FailureException Failed(string purpose, CommandResult result) => GitFolder.Defect(directory.Workspace) is { } defect
+    private FailureException Failed(string purpose, CommandResult result) =>
+        GitFolder.Defect(directory.Workspace) is { } defect
         ? Repository(defect)
         : new FailureException(
-            "capture_git_failed", $"Git was to {purpose}, and ended with {result.Code?.ToString(CultureInfo.InvariantCulture) ?? "a signal"}: "
+            "capture_git_failed",
+            $"Git was to {purpose}, and ended with "
+            + $"{result.Code?.ToString(CultureInfo.InvariantCulture) ?? "a signal"}: "
             + Short(result.Error),
             "The workspace is kept.", Fault.Agent);
 

@@ -36,7 +36,8 @@ internal static class Events
     };
 
     // The type is not the first key, as in the real CLI's results.
-    internal static JsonObject Result(string session, string text, string subtype = "success", bool isError = false) => new()
+    internal static JsonObject Result(string session, string text, string subtype = "success",
+        bool isError = false) => new()
     {
         ["duration_api_ms"] = 1,
         ["stop_reason"] = "end_turn",

@@ -10,12 +10,18 @@ namespace Berth.FakeClaude;
 internal sealed class Stage
 {
     private readonly BlockingCollection<string?> messages = [];
-    private readonly List<PosixSignalRegistration> ignored = [];
+    private readonly HashSet<PosixSignal> ignored = [];
+    private readonly List<PosixSignalRegistration> registrations = [];
     private readonly Lock gate = new();
     private readonly Stream output = Console.OpenStandardOutput();
 
     internal Stage()
     {
+        // As the real CLI ends by them; .NET 10 itself has no handlers any more.
+        OnSignal(PosixSignal.SIGTERM, 143);
+        OnSignal(PosixSignal.SIGHUP, 129);
+        OnSignal(PosixSignal.SIGINT, 0);
+
         // A thread of its own, so that interrupts are answered while a verb sleeps.
         new Thread(ReadInput) { IsBackground = true, Name = "input" }.Start();
     }
@@ -37,8 +43,7 @@ internal sealed class Stage
     /// <summary>The next user message, or null at the end of input.</summary>
     internal string? NextMessage() => messages.Take();
 
-    internal void Ignore(PosixSignal signal) =>
-        ignored.Add(PosixSignalRegistration.Create(signal, static context => context.Cancel = true));
+    internal void Ignore(PosixSignal signal) => ignored.Add(signal);
 
     internal void Print(JsonObject data)
     {
@@ -66,6 +71,16 @@ internal sealed class Stage
             Thread.Sleep(Timeout.Infinite);
         }
     }
+
+    private void OnSignal(PosixSignal signal, int code) =>
+        registrations.Add(PosixSignalRegistration.Create(signal, context =>
+    {
+        context.Cancel = true;
+        if (!ignored.Contains(signal))
+        {
+            Environment.Exit(code);
+        }
+    }));
 
     private void ReadInput()
     {

@@ -30,7 +30,8 @@ internal sealed partial class Verbs
             ["result-error"] = subtype => stage.Print(Events.Result(stage.SessionId, "", subtype, isError: true)),
             ["no-result"] = _ => stage.WithoutResult = true,
             ["linger"] = _ => stage.Lingers = true,
-            ["sleep"] = seconds => Thread.Sleep(TimeSpan.FromSeconds(double.Parse(seconds, CultureInfo.InvariantCulture))),
+            ["sleep"] = seconds => Thread.Sleep(TimeSpan.FromSeconds(double.Parse(seconds,
+                CultureInfo.InvariantCulture))),
             ["hang"] = _ => Thread.Sleep(Timeout.Infinite),
             ["ignore"] = Ignore,
             ["exit"] = code => Environment.Exit((int)Number(code)),
@@ -39,9 +40,10 @@ internal sealed partial class Verbs
             ["kill"] = KillOthers,
             ["daemon"] = seconds => Shell($"(setsid sh -c 'sleep {Number(seconds)}' </dev/null >/dev/null 2>&1 &)"),
             ["bare-daemon"] = seconds =>
-                Shell($"(cd / && setsid env -i /bin/sh -c '/bin/sleep {Number(seconds)}' </dev/null >/dev/null 2>&1 &)"),
+                Shell($"(cd / && setsid env -i /bin/sh -c '/bin/sleep {Number(seconds)}' >/dev/null 2>&1 &)"),
             ["hold-stdout"] = seconds => Shell($"(setsid sleep {Number(seconds)} &)", inheritOutput: true),
-            ["stubborn-child"] = seconds => Shell($"(trap '' INT TERM HUP; setsid sleep {Number(seconds)} >/dev/null 2>&1 &)"),
+            ["stubborn-child"] = seconds =>
+                Shell($"(trap '' INT TERM HUP; setsid sleep {Number(seconds)} >/dev/null 2>&1 &)"),
             ["fork"] = Fork,
             ["eat"] = Eat,
             ["write"] = Write,
@@ -103,14 +105,16 @@ internal sealed partial class Verbs
 
     private static int ParentId()
     {
-        var status = File.ReadLines("/proc/self/status").First(line => line.StartsWith("PPid:", StringComparison.Ordinal));
+        var status = File.ReadLines("/proc/self/status").First(line =>
+            line.StartsWith("PPid:", StringComparison.Ordinal));
         return int.Parse(status.AsSpan(5), CultureInfo.InvariantCulture);
     }
 
     private static void FloodTo(Stream stream, long count)
     {
         var line = Encoding.UTF8.GetBytes(
-            """{"type":"assistant","message":{"content":[{"type":"text","text":"TEXT"}]}}""".Replace("TEXT", new string('x', 940), StringComparison.Ordinal) + "\n");
+            """{"type":"assistant","message":{"content":[{"type":"text","text":"TEXT"}]}}"""
+                .Replace("TEXT", new string('x', 940), StringComparison.Ordinal) + "\n");
         var many = Enumerable.Repeat(line, 64).SelectMany(bytes => bytes).ToArray();
         for (long written = 0; written < count; written += many.Length)
         {
@@ -136,7 +140,8 @@ internal sealed partial class Verbs
     private static void Fork(string count)
     {
         // Each sleeps, so that they count against a process limit.
-        Shell(string.Create(CultureInfo.InvariantCulture, $"i=0; while [ $i -lt {Number(count)} ]; do sleep 600 & i=$((i+1)); done"));
+        Shell(string.Create(CultureInfo.InvariantCulture,
+            $"i=0; while [ $i -lt {Number(count)} ]; do sleep 600 & i=$((i+1)); done"));
     }
 
     private static void FloodError(string count)

@@ -9,16 +9,20 @@ namespace Berth.Engine.Transcripts;
 /// <summary>Puts lines that the journal has in parts together again, for readers that want whole events.</summary>
 internal static class JournalLineJoiner
 {
-    /// <summary>What of a line is put together at most. Default bound: more than the longest result that the supervisor keeps.</summary>
+    /// <summary>What of a line is put together at most. Default bound: more than the longest result that the
+    /// supervisor keeps.</summary>
     internal const int LongestJoined = 96 * 1024 * 1024;
 
-    /// <summary>Gives whole lines: no entry has <see cref="JournalEntry.More"/>, and <see cref="JournalEntry.Spill"/> only where it was cut.</summary>
+    /// <summary>Gives whole lines: no entry has <see cref="JournalEntry.More"/>, and <see cref="JournalEntry.Spill"/>
+    /// only where it was cut.</summary>
     /// <remarks>
-    /// A joined entry has the number and time of its last part. Where the whole is a JSON object or array it is given as that, else as a
-    /// string. A line longer than the bound is given as the string of its beginning, with its spill file's name left in.
+    /// A joined entry has the number and time of its last part. Where the whole is a JSON object or array it is given
+    /// as that, else as a string. A line longer than the bound is given as the string of its beginning, with its
+    /// spill file's name left in.
     /// </remarks>
     internal static async IAsyncEnumerable<JournalEntry> JoinAsync(
-        IAsyncEnumerable<JournalEntry> entries, RunDirectory directory, int longest, [EnumeratorCancellation] CancellationToken cancellationToken)
+        IAsyncEnumerable<JournalEntry> entries, RunDirectory directory, int longest,
+            [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var open = new Dictionary<string, ArrayBufferWriter<byte>>(StringComparer.Ordinal);
         await foreach (var entry in entries.WithCancellation(cancellationToken))
@@ -38,7 +42,8 @@ internal static class JournalLineJoiner
             }
 
             open.Remove(entry.Stream);
-            var whole = entry.Spill is null || await AppendSpillAsync(parts, directory, entry.Spill, longest, cancellationToken);
+            var whole = entry.Spill is null
+                || await AppendSpillAsync(parts, directory, entry.Spill, longest, cancellationToken);
             yield return entry with
             {
                 Data = ToData(parts.WrittenSpan), Spill = whole && parts.WrittenCount < longest ? null : entry.Spill,
@@ -48,13 +53,15 @@ internal static class JournalLineJoiner
 
     private static void Append(ArrayBufferWriter<byte> parts, JsonElement data, int longest)
     {
-        var text = data.ValueKind == JsonValueKind.String ? Encoding.UTF8.GetBytes(data.GetString()!) : Encoding.UTF8.GetBytes(data.GetRawText());
+        var text = data.ValueKind == JsonValueKind.String ? Encoding.UTF8.GetBytes(data.GetString()!)
+            : Encoding.UTF8.GetBytes(data.GetRawText());
         parts.Write(text.AsSpan(0, Math.Min(text.Length, longest - parts.WrittenCount)));
     }
 
     /// <returns>Whether all of it was taken.</returns>
     private static async Task<bool> AppendSpillAsync(
-        ArrayBufferWriter<byte> parts, RunDirectory directory, string name, int longest, CancellationToken cancellationToken)
+        ArrayBufferWriter<byte> parts, RunDirectory directory, string name, int longest,
+            CancellationToken cancellationToken)
     {
         const int Chunk = 64 * 1024;
         var path = Path.Combine(directory.SpillFolder, Path.GetFileName(name));
@@ -67,7 +74,8 @@ internal static class JournalLineJoiner
         for (long at = 0; ;)
         {
             var room = parts.GetMemory(Chunk)[..Chunk];
-            var count = await RandomAccess.ReadAsync(file, room[..Math.Min(Chunk, longest - parts.WrittenCount)], at, cancellationToken);
+            var count = await RandomAccess.ReadAsync(file, room[..Math.Min(Chunk, longest - parts.WrittenCount)], at,
+                cancellationToken);
             if (count == 0)
             {
                 return at == RandomAccess.GetLength(file);

@@ -7,12 +7,14 @@ namespace Berth.Engine.Transcripts;
 
 /// <summary>Reads a run's journal from a position, and follows it while it is written.</summary>
 /// <remarks>
-/// The writer may be another process, may be killed, and cuts the file back to its last whole line when the disk is full. So a reader
-/// keeps nothing of a line that is not whole: it reads it again from its beginning. Any number of readers need no more than a buffer each.
+/// The writer may be another process, may be killed, and cuts the file back to its last whole line when the disk is
+/// full. So a reader keeps nothing of a line that is not whole: it reads it again from its beginning. Any number of
+/// readers need no more than a buffer each.
 /// </remarks>
 internal sealed class JournalReader(TimeProvider time)
 {
-    /// <summary>A longer line is no journal's: the longest entry is a note of 16 MiB whose every byte is escaped.</summary>
+    /// <summary>A longer line is no journal's: the longest entry is a note of 16 MiB whose every byte is
+    /// escaped.</summary>
     internal const int LongestLine = 128 * 1024 * 1024;
 
     private const int FirstBuffer = 64 * 1024;
@@ -22,13 +24,14 @@ internal sealed class JournalReader(TimeProvider time)
     /// <param name="directory">The run's.</param>
     /// <param name="after">The number of the last entry seen already; 0 for all.</param>
     /// <param name="ended">
-    /// Null to stop at the end of the file. Otherwise the file is followed until <see cref="BerthEvents.RunFinished"/> was given, or this
-    /// was true before a read that found nothing new.
+    /// Null to stop at the end of the file. Otherwise the file is followed until
+    /// <see cref="BerthEvents.RunFinished"/> was given, or this was true before a read that found nothing new.
     /// </param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <exception cref="FailureException"><c>journal_corrupt</c>: a line is longer than any entry.</exception>
     internal async IAsyncEnumerable<JournalEntry> ReadAsync(
-        RunDirectory directory, long after, Func<bool>? ended, [EnumeratorCancellation] CancellationToken cancellationToken)
+        RunDirectory directory, long after, Func<bool>? ended,
+            [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var lines = new JournalLines(directory.JournalFile);
         while (true)
@@ -77,7 +80,8 @@ internal sealed class JournalReader(TimeProvider time)
                 return null;
             }
 
-            return JsonSerializer.Deserialize(line, ProtocolJson.Default.JournalEntry) is { } entry && entry.Seq > after ? entry : null;
+            return JsonSerializer.Deserialize(line, ProtocolJson.Default.JournalEntry) is { } entry
+                && entry.Seq > after ? entry : null;
         }
         catch (JsonException)
         {
@@ -90,7 +94,8 @@ internal sealed class JournalReader(TimeProvider time)
     private static long? SeqOf(ReadOnlySpan<byte> line)
     {
         var prefix = "{\"seq\":"u8;
-        return line.StartsWith(prefix) && System.Buffers.Text.Utf8Parser.TryParse(line[prefix.Length..], out long seq, out _) ? seq : null;
+        return line.StartsWith(prefix) && System.Buffers.Text.Utf8Parser.TryParse(line[prefix.Length..], out long seq,
+            out _) ? seq : null;
     }
 
     /// <summary>The whole lines of a growing file, one after the other.</summary>

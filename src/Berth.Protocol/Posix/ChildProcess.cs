@@ -7,7 +7,8 @@ namespace Berth.Protocol.Posix;
 
 /// <summary>Where one of a child's three standard streams comes from or goes to.</summary>
 /// <param name="Kind">Which of the three ways.</param>
-/// <param name="Path">The file, for <see cref="ChildStdioKind.File"/>: read for stdin, created (0600) and appended to for the others.</param>
+/// <param name="Path">The file, for <see cref="ChildStdioKind.File"/>: read for stdin, created (0600) and appended to
+/// for the others.</param>
 public sealed record ChildStdio(ChildStdioKind Kind, string? Path = null)
 {
     /// <summary>The stream is <c>/dev/null</c>.</summary>
@@ -69,10 +70,10 @@ public readonly record struct ChildExit(int? Code, int? Signal);
 
 /// <summary>A child process, started by <c>posix_spawn</c>.</summary>
 /// <remarks>
-/// <see cref="System.Diagnostics.Process"/> does not do for three reasons, each seen in a trial: its children inherit an ignored
-/// SIGPIPE, it cannot start a child in a session of its own, and its readers wait for every holder of a pipe. A child of this class
-/// has default signals, an empty signal mask, and no file descriptors but 0, 1 and 2.
-/// A parent-death signal asked for by the child fires when the <em>thread</em> that called <see cref="Start"/> ends.
+/// <see cref="System.Diagnostics.Process"/> does not do for three reasons, each seen in a trial: its children inherit
+/// an ignored SIGPIPE, it cannot start a child in a session of its own, and its readers wait for every holder of a
+/// pipe. A child of this class has default signals, an empty signal mask, and no file descriptors but 0, 1 and 2. A
+/// parent-death signal asked for by the child fires when the <em>thread</em> that called <see cref="Start"/> ends.
 /// </remarks>
 public sealed class ChildProcess : IDisposable
 {
@@ -96,7 +97,8 @@ public sealed class ChildProcess : IDisposable
         waiter.Start();
     }
 
-    /// <summary>The process id; also the group's and session's where <see cref="ChildProcessStart.NewSession"/> was set.</summary>
+    /// <summary>The process id; also the group's and session's where <see cref="ChildProcessStart.NewSession"/> was
+    /// set.</summary>
     public int Id { get; }
 
     /// <summary>Our end of standard input, where it is a pipe.</summary>
@@ -112,7 +114,8 @@ public sealed class ChildProcess : IDisposable
     public Task<ChildExit> Exit => exit.Task;
 
     /// <summary>Starts a program.</summary>
-    /// <exception cref="Win32Exception">The program, its folder or a file of its streams cannot be used; the error number says why.</exception>
+    /// <exception cref="Win32Exception">The program, its folder or a file of its streams cannot be used; the error
+    /// number says why.</exception>
     public static ChildProcess Start(ChildProcessStart start)
     {
         ArgumentNullException.ThrowIfNull(start);
@@ -143,7 +146,8 @@ public sealed class ChildProcess : IDisposable
         }
     }
 
-    /// <summary>Sends a signal to the child, unless it was already reaped: then its number may be somebody else's.</summary>
+    /// <summary>Sends a signal to the child, unless it was already reaped: then its number may be somebody
+    /// else's.</summary>
     /// <returns>Whether the signal was sent.</returns>
     public bool Signal(int signal) => Send(Id, signal);
 
@@ -167,14 +171,16 @@ public sealed class ChildProcess : IDisposable
         }
     }
 
-    // waitid without reaping would need a second call; so the lock is taken around a non-blocking wait after a blocking look.
+    // waitid without reaping would need a second call; so the lock is taken around a non-blocking wait after a
+    // blocking look.
     private void WaitForExit()
     {
         const int ExitedButKept = 0x01000000 | 4; // WNOWAIT | WEXITED
         unsafe
         {
             var details = stackalloc byte[OpaqueSize];
-            while (Libc.WaitId(1, (uint)Id, details, ExitedButKept) != 0 && Marshal.GetLastPInvokeError() == Libc.Interrupted)
+            while (Libc.WaitId(1, (uint)Id, details, ExitedButKept) != 0
+                && Marshal.GetLastPInvokeError() == Libc.Interrupted)
             {
                 // Interrupted by a signal: look again.
             }
@@ -272,7 +278,8 @@ public sealed class ChildProcess : IDisposable
                 if (bytes.AsSpan().Contains((byte)0))
                 {
                     Dispose();
-                    throw new ArgumentException("An argument or environment variable holds a NUL byte.", nameof(values));
+                    throw new ArgumentException("An argument or environment variable holds a NUL byte.",
+                        nameof(values));
                 }
 
                 Pointer[i] = (byte*)NativeMemory.AllocZeroed((nuint)bytes.Length + 1);

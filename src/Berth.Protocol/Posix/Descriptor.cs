@@ -16,7 +16,8 @@ public static unsafe class Descriptor
     /// <exception cref="IOException">It cannot be opened.</exception>
     public static SafeFileHandle OpenAppend(string path)
     {
-        var descriptor = Libc.Open(path, Libc.WriteOnly | Libc.AppendFlag | Libc.CreateFlag | Libc.CloseOnExec, Convert.ToInt32("600", 8));
+        var descriptor = Libc.Open(path, Libc.WriteOnly | Libc.AppendFlag | Libc.CreateFlag | Libc.CloseOnExec,
+            Convert.ToInt32("600", 8));
         return descriptor >= 0
             ? new SafeFileHandle(descriptor, ownsHandle: true)
             : throw new IOException($"{path}: {Marshal.GetLastPInvokeErrorMessage()}", Marshal.GetLastPInvokeError());
@@ -73,20 +74,23 @@ public static unsafe class Descriptor
     public static bool Sync(SafeFileHandle handle) => Libc.Sync(Number(handle)) == 0;
 
     /// <summary>Takes the lock of an open file if nobody else has it; it goes with the handle.</summary>
-    public static bool TryLock(SafeFileHandle handle) => Libc.Lock(Number(handle), Libc.ExclusiveLock | Libc.DoNotBlock) == 0;
+    public static bool TryLock(SafeFileHandle handle) =>
+        Libc.Lock(Number(handle), Libc.ExclusiveLock | Libc.DoNotBlock) == 0;
 
     /// <summary>Waits until one of two pipes can be read or was closed by its writers.</summary>
     /// <param name="first">A pipe, or null.</param>
     /// <param name="second">Another, or null.</param>
     /// <param name="milliseconds">How long to wait at most.</param>
     /// <returns>Which of the two.</returns>
-    public static (bool First, bool Second) WaitReadable(SafeFileHandle? first, SafeFileHandle? second, int milliseconds)
+    public static (bool First, bool Second) WaitReadable(SafeFileHandle? first, SafeFileHandle? second,
+        int milliseconds)
     {
         // A negative descriptor is passed over by poll.
         var entries = stackalloc PollEntry[2];
         entries[0] = new PollEntry { Descriptor = first is null ? -1 : Number(first), Asked = Libc.PollIn };
         entries[1] = new PollEntry { Descriptor = second is null ? -1 : Number(second), Asked = Libc.PollIn };
-        return Libc.Poll(entries, 2, milliseconds) > 0 ? (entries[0].Answered != 0, entries[1].Answered != 0) : (false, false);
+        return Libc.Poll(entries, 2, milliseconds) > 0 ? (entries[0].Answered != 0, entries[1].Answered != 0)
+            : (false, false);
     }
 
     private static int Number(SafeFileHandle handle) => (int)handle.DangerousGetHandle();

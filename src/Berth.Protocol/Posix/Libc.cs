@@ -25,7 +25,8 @@ internal static unsafe partial class Libc
     internal const short PollHangUp = 0x10;
 
     [LibraryImport("libc", EntryPoint = "posix_spawn", StringMarshalling = StringMarshalling.Utf8)]
-    internal static partial int Spawn(out int pid, string path, void* actions, void* attributes, byte** argv, byte** envp);
+    internal static partial int Spawn(out int pid, string path, void* actions, void* attributes, byte** argv,
+        byte** envp);
 
     [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_init")]
     internal static partial int ActionsInit(void* actions);
@@ -39,7 +40,8 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_addclosefrom_np")]
     internal static partial int ActionsCloseFrom(void* actions, int from);
 
-    [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_addchdir_np", StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", EntryPoint = "posix_spawn_file_actions_addchdir_np",
+        StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int ActionsChangeDirectory(void* actions, string path);
 
     [LibraryImport("libc", EntryPoint = "posix_spawnattr_init")]

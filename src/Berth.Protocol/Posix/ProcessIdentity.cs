@@ -4,7 +4,8 @@ using System.Text.Json.Serialization;
 
 namespace Berth.Protocol.Posix;
 
-/// <summary>Names one process for good: a number alone is given to another process later, and starts anew after a reboot.</summary>
+/// <summary>Names one process for good: a number alone is given to another process later, and starts anew after a
+/// reboot.</summary>
 /// <param name="Pid">The process id.</param>
 /// <param name="StartTicks">When it started, in clock ticks since boot: field 22 of <c>/proc/PID/stat</c>.</param>
 /// <param name="BootId">Which boot: <c>/proc/sys/kernel/random/boot_id</c>.</param>
@@ -19,7 +20,8 @@ public sealed record ProcessIdentity(int Pid, long StartTicks, string BootId)
 
     /// <summary>The identity of a live process, or null where there is none of that number.</summary>
     public static ProcessIdentity? Of(int pid) =>
-        ReadStat(pid) is { State: not 'Z' and not 'X' } stat ? new ProcessIdentity(pid, stat.StartTicks, CurrentBootId) : null;
+        ReadStat(pid) is { State: not 'Z' and not 'X' } stat
+            ? new ProcessIdentity(pid, stat.StartTicks, CurrentBootId) : null;
 
     /// <summary>Signals this very process; never another one that has its number now.</summary>
     /// <returns>Whether the signal was sent.</returns>
@@ -32,9 +34,11 @@ public sealed record ProcessIdentity(int Pid, long StartTicks, string BootId)
         {
             var text = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/stat"));
 
-            // The name in parentheses may hold spaces and parentheses itself, so the fields are counted from the last one.
+            // The name in parentheses may hold spaces and parentheses itself, so the fields are counted from the last
+            // one.
             var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
-            return new ProcessStat(pid, fields[0][0], Number(fields[1]), long.Parse(fields[19], CultureInfo.InvariantCulture));
+            return new ProcessStat(pid, fields[0][0], Number(fields[1]),
+                long.Parse(fields[19], CultureInfo.InvariantCulture));
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {

@@ -4,8 +4,8 @@ namespace Berth.Protocol.Posix;
 
 /// <summary>The descendants of one process, found by the parents that <c>/proc</c> names.</summary>
 /// <remarks>
-/// With <see cref="BecomeSubreaper"/> nothing escapes: a daemon that forks twice and starts a session of its own is handed to the
-/// reaper and is found again. A process in a pid namespace is seen here by its outer number.
+/// With <see cref="BecomeSubreaper"/> nothing escapes: a daemon that forks twice and starts a session of its own is
+/// handed to the reaper and is found again. A process in a pid namespace is seen here by its outer number.
 /// </remarks>
 public static class ProcessTree
 {
@@ -48,9 +48,11 @@ public static class ProcessTree
         return Libc.WaitPid(pid, out _, DoNotHang) == pid;
     }
 
-    /// <summary>Reaps the orphans that were handed to us and have ended; children that somebody here waits for are left alone.</summary>
+    /// <summary>Reaps the orphans that were handed to us and have ended; children that somebody here waits for are
+    /// left alone.</summary>
     /// <param name="isOurs">Whether a pid is one that a <see cref="ChildProcess"/> waits for.</param>
-    /// <remarks>One of ours that has just ended hides those behind it until it is reaped; so call this again from time to time.</remarks>
+    /// <remarks>One of ours that has just ended hides those behind it until it is reaped; so call this again from
+    /// time to time.</remarks>
     public static unsafe int ReapOrphans(Func<int, bool> isOurs)
     {
         ArgumentNullException.ThrowIfNull(isOurs);

@@ -5,8 +5,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Berth.Protocol.Posix;
 
-/// <summary>Unix sockets in a folder of any depth. A socket's path may have 107 bytes; a run directory's may have more.</summary>
-/// <remarks>The folder is opened and the socket is named through <c>/proc/self/fd</c>, which is short. Keep this open while it is used.</remarks>
+/// <summary>Unix sockets in a folder of any depth. A socket's path may have 107 bytes; a run directory's may have
+/// more.</summary>
+/// <remarks>The folder is opened and the socket is named through <c>/proc/self/fd</c>, which is short. Keep this open
+/// while it is used.</remarks>
 public sealed class SocketFolder : IDisposable
 {
     private readonly SafeFileHandle handle;

@@ -4,10 +4,12 @@ using Xunit;
 
 namespace Berth.SystemTests.Supervisor;
 
-/// <summary>Capture with real git, bare and in a sandbox: whatever the agent did to the repository, there is a bundle or a clear reason.</summary>
+/// <summary>Capture with real git, bare and in a sandbox: whatever the agent did to the repository, there is a bundle
+/// or a clear reason.</summary>
 public sealed class CaptureTests : IDisposable
 {
-    private const string Identity = "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; ";
+    private const string Identity =
+        "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; ";
     private readonly SupervisedFixture run = new();
     private string? baseCommit;
 
@@ -21,7 +23,8 @@ public sealed class CaptureTests : IDisposable
         var capture = await RunAsync("echo new > 'file é.txt'; rm old.txt; echo x >> kept.txt", sandboxed);
         AssertBundled(capture, committed: true);
         Assert.Equal("new", Git("show", "refs/result:file é.txt").Trim());
-        Assert.Equal("Berth Tests <tests@berth>|The work\n\nBerth-Run: testrun", Git("log", "-1", "--format=%an <%ae>|%B", "refs/result").Trim());
+        Assert.Equal("Berth Tests <tests@berth>|The work\n\nBerth-Run: testrun",
+            Git("log", "-1", "--format=%an <%ae>|%B", "refs/result").Trim());
         Assert.Equal(baseCommit, Git("rev-parse", "refs/result^").Trim());
         Assert.True(run.Has(BerthEvents.Captured));
     }
@@ -31,8 +34,10 @@ public sealed class CaptureTests : IDisposable
     [InlineData(true)]
     public async Task Commits_of_the_agents_stay_as_they_are(bool sandboxed)
     {
-        AssertBundled(await RunAsync("echo 1 > a; git add a; git commit -qm one; echo 2 > a; git commit -qam two", sandboxed), committed: false);
-        Assert.Equal("two one", Git("log", "--format=%s", "refs/result", "--not", baseCommit!).Trim().ReplaceLineEndings(" "));
+        AssertBundled(await RunAsync("echo 1 > a; git add a; git commit -qm one; echo 2 > a; git commit -qam two",
+            sandboxed), committed: false);
+        Assert.Equal("two one", Git("log", "--format=%s", "refs/result", "--not",
+            baseCommit!).Trim().ReplaceLineEndings(" "));
     }
 
     [Theory]
@@ -55,7 +60,8 @@ public sealed class CaptureTests : IDisposable
     [InlineData("git commit -q --amend -m rewritten; echo x > a")]
     [InlineData("git checkout -q --orphan lonely; echo x > a")]
     [InlineData("git config core.bare true; git config core.worktree /tmp; git config commit.gpgsign true; echo x > a")]
-    [InlineData("echo junk > .git/MERGE_MSG; git checkout -q -b b1; echo 1 > a; git add a; git commit -qm 1; git checkout -q main; echo 2 > a; git add a; git commit -qm 2; git merge -q b1")]
+    [InlineData("git checkout -q -b b1; echo 1 > a; git add a; git commit -qm 1; "
+        + "git checkout -q main; echo 2 > a; git add a; git commit -qm 2; git merge -q b1")]
     public async Task Work_is_found_wherever_the_agent_left_it(string script)
     {
         AssertBundled(await RunAsync(script), committed: null);
@@ -110,8 +116,9 @@ public sealed class CaptureTests : IDisposable
         AssertBundled(
             await RunAsync(
                 $"printf '#!/bin/sh\\ntouch {canary}\\n' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit; "
-                + "for h in post-commit commit-msg prepare-commit-msg post-index-change reference-transaction; do cp .git/hooks/pre-commit .git/hooks/$h; done; "
-                + "mkdir h; cp .git/hooks/* h/; git config core.hooksPath $PWD/h; git config core.fsmonitor $PWD/h/pre-commit; echo x > a"),
+                + "for h in post-commit commit-msg prepare-commit-msg post-index-change reference-transaction; do "
+                + "cp .git/hooks/pre-commit .git/hooks/$h; done; mkdir h; cp .git/hooks/* h/; "
+                + "git config core.hooksPath $PWD/h; git config core.fsmonitor $PWD/h/pre-commit; echo x > a"),
             committed: true);
         Assert.False(File.Exists(canary));
     }
@@ -133,7 +140,8 @@ public sealed class CaptureTests : IDisposable
     public async Task A_filter_that_hangs_costs_the_capture_and_not_the_run()
     {
         var capture = await RunAsync(
-            "git config filter.slow.clean 'sleep 4721'; echo '* filter=slow' > .gitattributes; echo x > a", bound: TimeSpan.FromSeconds(2));
+            "git config filter.slow.clean 'sleep 4721'; echo '* filter=slow' > .gitattributes; echo x > a",
+                bound: TimeSpan.FromSeconds(2));
         Assert.Equal((CaptureState.Failed, "capture_timed_out"), (capture.State, capture.Failure?.Code));
         SupervisedFixture.AssertNoProcess("sleep\u00004721");
     }
@@ -144,7 +152,9 @@ public sealed class CaptureTests : IDisposable
         Prepare(emptyRepository: false, sandboxed: false);
         run.Start("/bin/sh", "-c", "git config filter.slow.clean 'sleep 4722'; echo '* filter=slow' > .gitattributes");
         await Eventually.TrueAsync(
-            () => run.Entries().Any(entry => SupervisedFixture.IsType(entry, BerthEvents.Phase) && entry.Data.GetProperty("phase").ValueEquals("capture")),
+            () => run.Entries().Any(entry =>
+                SupervisedFixture.IsType(entry, BerthEvents.Phase)
+                && entry.Data.GetProperty("phase").ValueEquals("capture")),
             "the capture", SupervisedFixture.Bound);
         Assert.True((await run.CancelAsync(force: true)).Ok);
         var exit = await run.EndAsync();
@@ -183,7 +193,9 @@ public sealed class CaptureTests : IDisposable
         Host("git", "init", "-q", "-b", "main", Origin);
         if (!emptyRepository)
         {
-            Host("sh", "-c", $"cd {Origin}; {Identity} echo 0 > first; git add .; git commit -qm zero; echo old > old.txt; echo kept > kept.txt; git add .; git commit -qm base");
+            Host(
+                "sh", "-c", $"cd {Origin}; {Identity} echo 0 > first; git add .; git commit -qm zero; "
+                + "echo old > old.txt; echo kept > kept.txt; git add .; git commit -qm base");
             baseCommit = Git("rev-parse", "HEAD").Trim();
         }
 

@@ -21,10 +21,12 @@ public sealed class ControlTests : IDisposable
         run.StartFake("!say first\n!no-result");
         await run.WaitForAsync("assistant");
         Assert.True((await run.AskAsync(new ControlRequest { Verb = ControlVerb.Ping })).Ok);
-        Assert.True((await run.AskAsync(Request(ControlVerb.Note, """{"type":"adopted","why":"a very-secret reason"}"""))).Ok);
+        const string Note = """{"type":"adopted","why":"a very-secret reason"}""";
+        const string Input = """{"type":"user","message":{"content":"!result over"}}""";
+        Assert.True((await run.AskAsync(Request(ControlVerb.Note, Note))).Ok);
         Assert.False((await run.AskAsync(Request(ControlVerb.Note, """["no","note"]"""))).Ok);
         Assert.False((await run.AskAsync(Request(ControlVerb.Input, "\"text\""))).Ok);
-        Assert.True((await run.AskAsync(Request(ControlVerb.Input, """{"type":"user","message":{"content":"!result over"}}"""))).Ok);
+        Assert.True((await run.AskAsync(Request(ControlVerb.Input, Input))).Ok);
         Assert.Equal(ExitCause.Exited, (await run.EndAsync()).Cause);
         var note = run.Entries().Single(entry => SupervisedFixture.IsType(entry, BerthEvents.Adopted));
         Assert.Equal((JournalEntry.Berth, "a *** reason"), (note.Stream, note.Data.GetProperty("why").GetString()));
@@ -37,7 +39,8 @@ public sealed class ControlTests : IDisposable
         run.StartFake("!result over\n!sleep 2", "linger");
         await run.WaitForAsync("result");
         await Eventually.TrueAsync(
-            async () => !(await run.AskAsync(Request(ControlVerb.Input, """{"type":"user"}"""))).Ok, "the refusal", SupervisedFixture.Bound);
+            async () => !(await run.AskAsync(Request(ControlVerb.Input, "{}"))).Ok, "the refusal",
+            SupervisedFixture.Bound);
         Assert.True((await run.CancelAsync(force: true)).Ok);
         _ = await run.EndAsync();
     }
@@ -50,10 +53,13 @@ public sealed class ControlTests : IDisposable
         using var folder = new SocketFolder(run.Directory.Root);
         var idle = Enumerable.Range(0, 10).Select(_ => Connect(folder)).ToList();
         using var noisy = Connect(folder);
-        await noisy.SendAsync("this is no json\n{\"verb\":\"unknown\"}\n"u8.ToArray(), TestContext.Current.CancellationToken);
+        await noisy.SendAsync("this is no json\n{\"verb\":\"unknown\"}\n"u8.ToArray(),
+            TestContext.Current.CancellationToken);
         using var reader = new StreamReader(new NetworkStream(noisy));
-        Assert.Contains("\"ok\":false", await reader.ReadLineAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
-        Assert.Contains("\"ok\":false", await reader.ReadLineAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Contains("\"ok\":false", await reader.ReadLineAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
+        Assert.Contains("\"ok\":false", await reader.ReadLineAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
 
         // It asks for ever and reads nothing: its thread stops at the send bound, and nobody waits for it.
         using var deaf = Connect(folder);

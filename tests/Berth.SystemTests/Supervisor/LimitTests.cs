@@ -42,7 +42,8 @@ public sealed class LimitTests : IDisposable
     [Fact]
     public async Task A_memory_limit_that_was_met_is_told()
     {
-        var folder = Cgroup("/sys/fs/cgroup/memory", "memory.limit_in_bytes", (64 * 1024 * 1024).ToString(CultureInfo.InvariantCulture));
+        var folder = Cgroup("/sys/fs/cgroup/memory", "memory.limit_in_bytes",
+            (64 * 1024 * 1024).ToString(CultureInfo.InvariantCulture));
         run = new SupervisedFixture { Limits = new ExecutionLimits { Cgroups = [folder], DrainGrace = TimeSpan.Zero } };
         run.Start("/usr/bin/tail", "/dev/zero");
         var exit = await run.EndAsync();
@@ -53,7 +54,7 @@ public sealed class LimitTests : IDisposable
     [Fact]
     public async Task A_cgroup_that_is_not_there_refuses_the_start()
     {
-        run = new SupervisedFixture { Limits = new ExecutionLimits { Cgroups = ["/sys/fs/cgroup/berth-no-such-group"] } };
+        run = new SupervisedFixture { Limits = new ExecutionLimits { Cgroups = ["/sys/fs/cgroup/berth-not-here"] } };
         run.Start("/bin/true");
         var exit = await run.EndAsync();
         Assert.Equal((ExitCause.StartFailed, "cgroup_refused"), (exit.Cause, exit.StartFailure?.Code));
@@ -63,10 +64,12 @@ public sealed class LimitTests : IDisposable
     public async Task A_full_disk_costs_output_and_nothing_else_once_there_is_space_again()
     {
         run = OnSmallDisk(out var ballast);
-        run.StartFake("!say before\n!flood 9000000\n!sh while [ ! -e go ]; do sleep 0.05; done\n!say after\n!result kept");
+        run.StartFake(
+            "!say before\n!flood 9000000\n!sh while [ ! -e go ]; do sleep 0.05; done\n!say after\n!result kept");
         await Eventually.TrueAsync(() => IsFull(ballast), "the full disk", SupervisedFixture.Bound);
         File.Delete(ballast);
-        await File.WriteAllTextAsync(Path.Combine(run.Directory.Workspace, "go"), "", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(run.Directory.Workspace, "go"), "",
+            TestContext.Current.CancellationToken);
         var exit = await run.EndAsync();
         Assert.Equal((ExitCause.Exited, 0), (exit.Cause, exit.ExitCode));
         Assert.True(exit.DroppedBytes > 1_000_000, $"{exit}");
@@ -98,7 +101,8 @@ public sealed class LimitTests : IDisposable
     {
         using var child = ChildProcess.Start(new ChildProcessStart
         {
-            FileName = program, Arguments = arguments, Environment = new Dictionary<string, string>(StringComparer.Ordinal),
+            FileName = program, Arguments = arguments, Environment = new Dictionary<string,
+                string>(StringComparer.Ordinal),
         });
         Assert.Equal(0, child.Exit.WaitAsync(SupervisedFixture.Bound).GetAwaiter().GetResult().Code);
     }

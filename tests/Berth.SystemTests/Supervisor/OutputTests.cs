@@ -5,7 +5,8 @@ using Xunit;
 
 namespace Berth.SystemTests.Supervisor;
 
-/// <summary>FAULTS E 38: a supervisor's memory is bounded whatever the agent prints, and the result is never lost.</summary>
+/// <summary>FAULTS E 38: a supervisor's memory is bounded whatever the agent prints, and the result is never
+/// lost.</summary>
 public sealed class OutputTests : IDisposable
 {
     private const long MemoryBound = 150L * 1024 * 1024;
@@ -41,7 +42,8 @@ public sealed class OutputTests : IDisposable
         var reader = new JournalReader(TimeProvider.System);
         var token = TestContext.Current.CancellationToken;
         JournalEntry? found = null;
-        var joined = JournalLineJoiner.JoinAsync(reader.ReadAsync(run.Directory, 0, null, token), run.Directory, JournalLineJoiner.LongestJoined, token);
+        var joined = JournalLineJoiner.JoinAsync(reader.ReadAsync(run.Directory, 0, null, token), run.Directory,
+            JournalLineJoiner.LongestJoined, token);
         await foreach (var entry in joined)
         {
             found = SupervisedFixture.IsType(entry, kind is "json" ? "assistant" : "result") ? entry : found;
@@ -54,13 +56,18 @@ public sealed class OutputTests : IDisposable
     [Fact]
     public async Task Bytes_of_any_kind_are_journalled_and_the_run_goes_on()
     {
-        var bytes = Convert.ToHexString([0xFF, 0, (byte)'x', 0xC3, (byte)'\n', .. "{\"type\":\"a\",\"v\":\"\uFFFD"u8, 0xE2, 0x82, .. "\"}\n"u8]);
-        run.StartFake($"!bytes {bytes}\n!bytes {Convert.ToHexString(Encoding.UTF8.GetBytes("half a €")[..^1])}\n!sleep 0.2\n!bytes AC0A");
+        var bytes = Convert.ToHexString([0xFF, 0, (byte)'x', 0xC3, (byte)'\n', .. "{\"type\":\"a\",\"v\":\"\uFFFD"u8,
+            0xE2, 0x82, .. "\"}\n"u8]);
+        var half = Convert.ToHexString(Encoding.UTF8.GetBytes("half a €")[..^1]);
+        run.StartFake($"!bytes {bytes}\n!bytes {half}\n!sleep 0.2\n!bytes AC0A");
         _ = await run.EndAsync();
         var entries = run.Entries().Where(entry => entry.Stream is JournalEntry.Stdout).ToList();
-        Assert.Contains(entries, entry => entry.Data.ValueKind == System.Text.Json.JsonValueKind.String && entry.Data.ValueEquals("\uFFFD\0x\uFFFD"));
-        Assert.Contains(entries, entry => SupervisedFixture.IsType(entry, "a") && entry.Data.GetProperty("v").ValueEquals("\uFFFD\uFFFD"));
-        Assert.Contains(entries, entry => entry.Data.ValueKind == System.Text.Json.JsonValueKind.String && entry.Data.ValueEquals("half a €"));
+        Assert.Contains(entries, entry =>
+            entry.Data.ValueKind == System.Text.Json.JsonValueKind.String && entry.Data.ValueEquals("\uFFFD\0x\uFFFD"));
+        Assert.Contains(entries, entry =>
+            SupervisedFixture.IsType(entry, "a") && entry.Data.GetProperty("v").ValueEquals("\uFFFD\uFFFD"));
+        Assert.Contains(entries, entry =>
+            entry.Data.ValueKind == System.Text.Json.JsonValueKind.String && entry.Data.ValueEquals("half a €"));
         Assert.True(run.Has("result"));
     }
 }

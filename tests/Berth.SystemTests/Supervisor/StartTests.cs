@@ -20,7 +20,7 @@ public sealed class StartTests : IDisposable
         _ = sandboxed ? run.InBubblewrap() : run;
         foreach (var code in (int[])[0, 1, 2, 125, 126, 127, 130, 143])
         {
-            File.Delete(run.Directory.ExitFile);
+            run.Forget();
             run.Start("/bin/sh", "-c", $"exit {code}");
             var exit = await run.EndAsync();
             Assert.Equal((ExitCause.Exited, code, null), (exit.Cause, exit.ExitCode, exit.Signal));
@@ -81,9 +81,11 @@ public sealed class StartTests : IDisposable
     {
         run.Start("/bin/sh", "-c", "grep SigIgn /proc/self/status; ls /proc/self/fd | tr '\\n' ' '; echo");
         _ = await run.EndAsync();
-        var said = run.Entries().Where(entry => entry.Stream is JournalEntry.Stdout).Select(entry => entry.Data.GetString()!).ToList();
+        var said = run.Entries().Where(entry => entry.Stream is JournalEntry.Stdout).Select(entry =>
+            entry.Data.GetString()!).ToList();
         const long PipeBit = 1L << (13 - 1);
-        Assert.Equal(0, long.Parse(said[0].AsSpan(said[0].IndexOf('\t', StringComparison.Ordinal)), NumberStyles.HexNumber | NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) & PipeBit);
+        Assert.Equal(0, long.Parse(said[0].AsSpan(said[0].IndexOf('\t', StringComparison.Ordinal)),
+            NumberStyles.HexNumber | NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) & PipeBit);
         Assert.Equal("0 1 2 3", said[1].Trim());
     }
 
@@ -102,12 +104,10 @@ public sealed class StartTests : IDisposable
     [Fact]
     public async Task An_agent_that_never_reads_its_nine_megabytes_can_be_cancelled()
     {
-        run.StartFake(new string('x', 9_000_000));
-        File.Delete(run.Directory.ExitFile);
-        _ = await run.EndAsync();
-        File.Delete(run.Directory.ExitFile);
+        await File.WriteAllTextAsync(run.Directory.InputFile, new string('x', 9_000_000),
+            TestContext.Current.CancellationToken);
         run.Start("/bin/sleep", "4716");
-        await Eventually.TrueAsync(() => run.Entries().Count(entry => SupervisedFixture.IsType(entry, BerthEvents.AgentStarted)) == 2, "the start", SupervisedFixture.Bound);
+        await run.WaitForAsync(BerthEvents.AgentStarted);
         Assert.True((await run.CancelAsync()).Ok);
         var exit = await run.EndAsync();
         Assert.Equal((ExitCause.Cancelled, 15), (exit.Cause, exit.Signal));
@@ -120,12 +120,15 @@ public sealed class StartTests : IDisposable
         const string Secret = "tok\"en/with+all\\of it";
         run.Secrets = new RunSecrets
         {
-            Environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["TOKEN"] = Secret }, Redact = [Secret],
+            Environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["TOKEN"] = Secret },
+                Redact = [Secret],
         };
-        run.StartFake("!env TOKEN\n!sh test \"$TOKEN\" = 'tok\"en/with+all\\of it' && echo yes > proof\n!err again tok\"en/with+all\\of it");
+        run.StartFake(
+            $"!env TOKEN\n!sh test \"$TOKEN\" = '{Secret}' && echo yes > proof\n!err again {Secret}");
         _ = await run.EndAsync();
         Assert.False(File.Exists(run.Directory.SecretsFile));
-        Assert.Equal("yes\n", await File.ReadAllTextAsync(Path.Combine(run.Directory.Workspace, "proof"), TestContext.Current.CancellationToken));
+        Assert.Equal("yes\n", await File.ReadAllTextAsync(Path.Combine(run.Directory.Workspace, "proof"),
+            TestContext.Current.CancellationToken));
         var journal = await File.ReadAllTextAsync(run.Directory.JournalFile, TestContext.Current.CancellationToken);
         Assert.DoesNotContain("with+all", journal, StringComparison.Ordinal);
         Assert.DoesNotContain("all\\\\of", journal, StringComparison.Ordinal);
@@ -142,6 +145,11 @@ public sealed class StartTests : IDisposable
         var exit = await again.Exit.WaitAsync(SupervisedFixture.Bound, TestContext.Current.CancellationToken);
         Assert.Equal(1, exit.Code);
         Assert.Contains("run_already_ended", run.SupervisorSays(), StringComparison.Ordinal);
+        File.Delete(run.Directory.ExitFile);
+        using var yetAgain = run.StartSupervisor();
+        exit = await yetAgain.Exit.WaitAsync(SupervisedFixture.Bound, TestContext.Current.CancellationToken);
+        Assert.Equal(1, exit.Code);
+        Assert.Contains("run_already_started", run.SupervisorSays(), StringComparison.Ordinal);
         Assert.Equal(lines, run.Entries().Count);
     }
 
@@ -167,7 +175,8 @@ public sealed class StartTests : IDisposable
         Assert.Equal("local", entries[0].Data.GetProperty("facts").GetProperty("mode").GetString());
         Assert.Equal("run_started", entries[0].Data.GetProperty("type").GetString());
         Assert.Equal(Enumerable.Range(1, entries.Count).Select(seq => (long)seq), entries.Select(entry => entry.Seq));
-        var handle = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(run.Directory.HandleFile, TestContext.Current.CancellationToken), ProtocolJson.Default.ExecutionHandle)!;
+        var handle = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(run.Directory.HandleFile,
+            TestContext.Current.CancellationToken), ProtocolJson.Default.ExecutionHandle)!;
         Assert.Equal(run.Supervisor.Id, handle.Supervisor.Pid);
     }
 }

@@ -114,7 +114,8 @@ public sealed class StopTests : IDisposable
     [Fact]
     public async Task Silence_is_reported_and_stopped_where_that_was_configured()
     {
-        run.Limits = run.Limits with { IdleReport = TimeSpan.FromMilliseconds(500), IdleStop = TimeSpan.FromMilliseconds(1500) };
+        run.Limits = run.Limits with { IdleReport = TimeSpan.FromMilliseconds(500),
+            IdleStop = TimeSpan.FromMilliseconds(1500) };
         run.StartFake("!say working\n!hang");
         var exit = await run.EndAsync();
         Assert.Equal(ExitCause.IdleStopped, exit.Cause);
@@ -149,7 +150,8 @@ public sealed class StopTests : IDisposable
         await run.WaitForAsync("assistant");
         Assert.True(run.Supervisor.Signal(9));
         _ = await run.Supervisor.Exit.WaitAsync(SupervisedFixture.Bound, TestContext.Current.CancellationToken);
-        await Eventually.PassesAsync(() => SupervisedFixture.AssertNoProcess("sleep\u00004715"), SupervisedFixture.Bound);
+        await Eventually.PassesAsync(() =>
+            SupervisedFixture.AssertNoProcess("sleep\u00004715"), SupervisedFixture.Bound);
         Assert.False(File.Exists(run.Directory.ExitFile));
         Assert.True(run.Has("assistant"));
     }
@@ -163,7 +165,8 @@ public sealed class StopTests : IDisposable
         run.InBubblewrap().StartFake($"!say working\n!{verb}\n!hang");
         if (verb is "kill parent")
         {
-            // The parent is the namespace's init: signals from inside do not reach it. So nothing happens, and the run is cancelled.
+            // The parent is the namespace's init: signals from inside do not reach it. So nothing happens, and the
+            // run is cancelled.
             await run.WaitForAsync("assistant");
             Assert.True((await run.CancelAsync(force: true)).Ok);
         }

@@ -27,7 +27,8 @@ internal sealed class SupervisedFixture : IDisposable
 
     internal ChildProcess Supervisor => supervisor!;
 
-    internal ExecutionLimits Limits { get; set; } = new() { ResultGrace = TimeSpan.FromSeconds(1), DrainGrace = TimeSpan.FromSeconds(1) };
+    internal ExecutionLimits Limits { get; set; } = new() { ResultGrace = TimeSpan.FromSeconds(1),
+        DrainGrace = TimeSpan.FromSeconds(1) };
 
     internal StopPlan Stop { get; set; } = new()
     {
@@ -61,22 +62,32 @@ internal sealed class SupervisedFixture : IDisposable
         System.IO.Directory.Delete(Directory.Root, recursive: true);
     }
 
-    /// <summary>Puts the agent into a sandbox with its own processes; it sees the whole machine read-only and the run's folder writable.</summary>
+    /// <summary>Puts the agent into a sandbox with its own processes; it sees the whole machine read-only and the
+    /// run's folder writable.</summary>
     internal SupervisedFixture InBubblewrap()
     {
         Prefix =
         [
-            "/usr/bin/bwrap", "--unshare-user", "--uid", "1000", "--gid", "1000", "--unshare-pid", "--unshare-ipc", "--unshare-net",
+            "/usr/bin/bwrap", "--unshare-user", "--uid", "1000", "--gid", "1000", "--unshare-pid", "--unshare-ipc",
+                "--unshare-net",
             "--die-with-parent", "--new-session", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev",
             "--bind", Directory.Root, Directory.Root, "--chdir", Directory.Workspace, "--",
         ];
         return this;
     }
 
+    /// <summary>Makes the run directory good for another run.</summary>
+    internal void Forget()
+    {
+        File.Delete(Directory.ExitFile);
+        File.Delete(Directory.HandleFile);
+    }
+
     /// <summary>Starts the fake CLI with a prompt.</summary>
     internal void StartFake(string prompt, params string[] beforeInput)
     {
-        var message = JsonSerializer.Serialize(new { type = "user", message = new { role = "user", content = prompt } });
+        var message = JsonSerializer.Serialize(new { type = "user",
+            message = new { role = "user", content = prompt } });
         File.WriteAllText(Directory.InputFile, message + "\n");
         Start([FakeClaude, .. beforeInput.SelectMany(verb => new[] { "--fake", verb })]);
     }
@@ -89,16 +100,19 @@ internal sealed class SupervisedFixture : IDisposable
             Facts = new Dictionary<string, string>(StringComparer.Ordinal) { ["mode"] = "local" },
             Agent = new AgentStep
             {
-                Argv = [.. Prefix, .. argv], Wrappers = Wrappers, WorkingDirectory = Directory.Workspace, Environment = AgentEnvironment(),
+                Argv = [.. Prefix, .. argv], Wrappers = Wrappers, WorkingDirectory = Directory.Workspace,
+                    Environment = AgentEnvironment(),
             },
             Capture = Capture,
             Limits = Limits,
             Stop = Stop,
         };
-        File.WriteAllBytes(Directory.SpecFile, JsonSerializer.SerializeToUtf8Bytes(spec, ProtocolJson.Default.SupervisorSpec));
+        File.WriteAllBytes(Directory.SpecFile,
+            JsonSerializer.SerializeToUtf8Bytes(spec, ProtocolJson.Default.SupervisorSpec));
         if (Secrets is not null)
         {
-            File.WriteAllBytes(Directory.SecretsFile, JsonSerializer.SerializeToUtf8Bytes(Secrets, ProtocolJson.Default.RunSecrets));
+            File.WriteAllBytes(Directory.SecretsFile,
+                JsonSerializer.SerializeToUtf8Bytes(Secrets, ProtocolJson.Default.RunSecrets));
         }
 
         supervisor = StartSupervisor();
@@ -125,14 +139,16 @@ internal sealed class SupervisedFixture : IDisposable
     {
         var exit = await Supervisor.Exit.WaitAsync(Bound, Token);
         Assert.True(exit.Code == 0, $"The supervisor ended with {exit}: {SupervisorSays()}");
-        var record = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(Directory.ExitFile, Token), ProtocolJson.Default.ExitRecord)!;
+        var record = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(Directory.ExitFile, Token),
+            ProtocolJson.Default.ExitRecord)!;
         var journal = await File.ReadAllBytesAsync(Directory.JournalFile, Token);
         Assert.Equal((record.JournalBytes, record.JournalCrc), (journal.LongLength, Crc32.Append(0, journal)));
         Assert.False(File.Exists(Path.Combine(Directory.Root, RunDirectory.ControlSocketName)));
         return record;
     }
 
-    internal string SupervisorSays() => File.Exists(Directory.SupervisorLog) ? File.ReadAllText(Directory.SupervisorLog) : "";
+    internal string SupervisorSays() =>
+        File.Exists(Directory.SupervisorLog) ? File.ReadAllText(Directory.SupervisorLog) : "";
 
     /// <summary>The entries so far.</summary>
     internal IReadOnlyList<JournalEntry> Entries()
@@ -153,10 +169,12 @@ internal sealed class SupervisedFixture : IDisposable
     internal bool Has(string type) => Entries().Any(entry => IsType(entry, type));
 
     internal IReadOnlyList<string> Stages() =>
-        [.. Entries().Where(entry => IsType(entry, BerthEvents.Stopping)).Select(entry => entry.Data.GetProperty("stage").GetString()!)];
+        [.. Entries().Where(entry => IsType(entry, BerthEvents.Stopping)).Select(entry =>
+            entry.Data.GetProperty("stage").GetString()!)];
 
     internal static bool IsType(JournalEntry entry, string type) =>
-        entry.Data.ValueKind == JsonValueKind.Object && entry.Data.TryGetProperty("type", out var value) && value.ValueEquals(type);
+        entry.Data.ValueKind == JsonValueKind.Object && entry.Data.TryGetProperty("type", out var value)
+            && value.ValueEquals(type);
 
     internal Task WaitForAsync(string type) => Eventually.TrueAsync(() => Has(type), $"the event {type}", Bound);
 
@@ -164,18 +182,22 @@ internal sealed class SupervisedFixture : IDisposable
     internal async Task<ControlReply> AskAsync(ControlRequest request)
     {
         await Eventually.TrueAsync(
-            () => File.Exists(Path.Combine(Directory.Root, RunDirectory.ControlSocketName)), "the control socket", Bound);
+            () => File.Exists(Path.Combine(Directory.Root, RunDirectory.ControlSocketName)), "the control socket",
+                Bound);
         using var folder = new SocketFolder(Directory.Root);
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(folder.EndPoint(RunDirectory.ControlSocketName), Token).AsTask().WaitAsync(Bound, Token);
-        await socket.SendAsync(JsonSerializer.SerializeToUtf8Bytes(request, ProtocolJson.Default.ControlRequest), Token);
+        await socket.ConnectAsync(folder.EndPoint(RunDirectory.ControlSocketName), Token).AsTask().WaitAsync(Bound,
+            Token);
+        await socket.SendAsync(JsonSerializer.SerializeToUtf8Bytes(request, ProtocolJson.Default.ControlRequest),
+            Token);
         await socket.SendAsync("\n"u8.ToArray(), Token);
         using var reader = new StreamReader(new NetworkStream(socket));
         var line = await reader.ReadLineAsync(Token).AsTask().WaitAsync(Bound, Token);
         return JsonSerializer.Deserialize(line!, ProtocolJson.Default.ControlReply)!;
     }
 
-    internal Task<ControlReply> CancelAsync(bool force = false) => AskAsync(new ControlRequest { Verb = ControlVerb.Cancel, Force = force });
+    internal Task<ControlReply> CancelAsync(bool force = false) =>
+        AskAsync(new ControlRequest { Verb = ControlVerb.Cancel, Force = force });
 
     /// <summary>Fails where a process with this word in its command line lives.</summary>
     internal static void AssertNoProcess(string word)

@@ -85,7 +85,8 @@ public sealed class JournalWriterTests : IDisposable
     public void A_second_writer_is_refused()
     {
         using var first = Open();
-        var refused = Assert.Throws<FailureException>(() => JournalWriter.Open(run.Directory.JournalFile, TimeProvider.System));
+        var refused = Assert.Throws<FailureException>(() =>
+            JournalWriter.Open(run.Directory.JournalFile, TimeProvider.System));
         Assert.Equal("journal_busy", refused.Failure.Code);
     }
 
@@ -132,7 +133,8 @@ public sealed class JournalWriterTests : IDisposable
     [Fact]
     public void Deeply_nested_data_can_be_read_back()
     {
-        var deep = string.Concat(Enumerable.Repeat("[", JournalEntry.MaxDataDepth - 1)) + string.Concat(Enumerable.Repeat("]", JournalEntry.MaxDataDepth - 1));
+        var deep = string.Concat(Enumerable.Repeat("[", JournalEntry.MaxDataDepth - 1))
+            + string.Concat(Enumerable.Repeat("]", JournalEntry.MaxDataDepth - 1));
         using (var writer = Open())
         {
             Assert.True(writer.AppendLine(JournalEntry.Stdout, Encoding.UTF8.GetBytes(deep)));

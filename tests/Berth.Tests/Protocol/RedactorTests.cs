@@ -20,7 +20,8 @@ public sealed class RedactorTests
     [InlineData("back\\slash", """{"a":"back\\\\slash"}""")]
     [InlineData("first line\nsecond", """{"a":"first line\nsecond"}""")]
     [InlineData("first line\r\nsecond line", """{"a":"second line"}""", """{"a":"***"}""")]
-    public void A_secret_is_redacted_in_each_way_that_json_writes_it(string secret, string line, string expected = """{"a":"***"}""")
+    public void A_secret_is_redacted_in_each_way_that_json_writes_it(
+        string secret, string line, string expected = """{"a":"***"}""")
     {
         Assert.Equal(expected, Line(new Redactor([secret]), line));
     }

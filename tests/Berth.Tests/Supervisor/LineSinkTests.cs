@@ -27,7 +27,8 @@ public sealed class LineSinkTests : IDisposable
             Assert.Equal(first ??= data, data);
         }
 
-        Assert.Equal(["{\"a\":\"é€😀\"}", "\"\"", "\"plain é\\r\"", "{\"type\":\"result\"}", "\"no newline €\""], first!);
+        Assert.Equal(["{\"a\":\"é€😀\"}", "\"\"", "\"plain é\\r\"", "{\"type\":\"result\"}", "\"no newline €\""],
+            first!);
         Assert.Equal([false, false, false, true, false], lines.TakeLast(5));
     }
 
@@ -35,7 +36,8 @@ public sealed class LineSinkTests : IDisposable
     public void A_line_of_just_the_limit_is_whole_and_a_longer_one_comes_in_parts()
     {
         var limits = new ExecutionLimits { LineBytes = 100 };
-        Feed(limits, Redactor.None, [Encoding.UTF8.GetBytes(new string('a', 100) + "\n" + new string('b', 250) + "\nend\n")]);
+        Feed(limits, Redactor.None, [Encoding.UTF8.GetBytes(new string('a', 100) + "\n" + new string('b', 250)
+            + "\nend\n")]);
         var entries = run.Entries();
         Assert.Equal(100, entries[0].Data.GetString()!.Length);
         Assert.False(entries[0].More);
@@ -84,7 +86,8 @@ public sealed class LineSinkTests : IDisposable
     {
         var limits = new ExecutionLimits { JournalBytes = 3000 };
         var text = string.Concat(Enumerable.Repeat("{\"type\":\"assistant\",\"text\":\"some words\"}\n", 100));
-        Feed(limits, Redactor.None, [Encoding.UTF8.GetBytes(text + "{\"is_error\":false,\"type\":\"result\"}\nlate\n")]);
+        Feed(limits, Redactor.None, [Encoding.UTF8.GetBytes(text
+            + "{\"is_error\":false,\"type\":\"result\"}\nlate\n")]);
         var entries = run.Entries();
         Assert.Single(entries, entry => IsType(entry, BerthEvents.JournalFull));
         Assert.True(IsType(entries[^1], "result"));
@@ -112,7 +115,8 @@ public sealed class LineSinkTests : IDisposable
     {
         var limits = new ExecutionLimits { LineBytes = 100, SpillBytes = 100_000, JournalBytes = 1000 };
         Feed(limits, Redactor.None, [Encoding.UTF8.GetBytes(new string('m', 5000) + "\n{\"type\":\"result\"}\n")]);
-        var entries = run.Entries().Where(entry => string.Equals(entry.Stream, JournalEntry.Stdout, StringComparison.Ordinal)).ToList();
+        var entries = run.Entries().Where(entry =>
+            string.Equals(entry.Stream, JournalEntry.Stdout, StringComparison.Ordinal)).ToList();
         Assert.False(entries[^2].More);
         Assert.True(entries[^3].More);
         Assert.True(IsType(entries[^1], "result"));
@@ -131,7 +135,8 @@ public sealed class LineSinkTests : IDisposable
         entry.Data.ValueKind == JsonValueKind.Object && entry.Data.GetProperty("type").ValueEquals(type);
 
     private string Joined(IEnumerable<JournalEntry> entries) => string.Concat(entries.Select(entry =>
-        entry.Data.GetString() + (entry.Spill is null ? "" : File.ReadAllText(Path.Combine(run.Directory.SpillFolder, entry.Spill)))));
+        entry.Data.GetString() + (entry.Spill is null ? ""
+            : File.ReadAllText(Path.Combine(run.Directory.SpillFolder, entry.Spill)))));
 
     private void Feed(ExecutionLimits limits, Redactor redactor, IEnumerable<byte[]> chunks)
     {

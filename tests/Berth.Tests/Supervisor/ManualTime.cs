@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Berth.Protocol;
 
 namespace Berth.Tests.Supervisor;
@@ -41,7 +42,7 @@ internal static class Noise
     internal static byte[] Bytes(int seed, int count) =>
     [
         .. Enumerable.Range(0, (count / 32) + 1)
-            .SelectMany(block => System.Security.Cryptography.SHA256.HashData(BitConverter.GetBytes((seed * 1_000_003L) + block)))
+            .SelectMany(block => SHA256.HashData(BitConverter.GetBytes((seed * 1_000_003L) + block)))
             .Take(count),
     ];
 }

@@ -8,7 +8,7 @@ public sealed class ResultDetectorTests
 {
     [Theory]
     [InlineData("""{"type":"result"}""", true)]
-    [InlineData("""  { "is_error" : false, "usage":{"type":"x"}, "result":"a \"type\":\"no\" \\", "list":[{"type":"y"}], "type" : "result", "z":1}""", true)]
+    [InlineData("""  { "result":"a \"type\":\"no\" \\", "b":[{"type":"y"}], "type" : "result"}""", true)]
     [InlineData("""{"type":"assistant","x":{"type":"result"}}""", false)]
     [InlineData("""{"x":{"type":"result"},"type":"user"}""", false)]
     [InlineData("""{"x":"type","y":"result"}""", false)]

@@ -51,11 +51,13 @@ public sealed class JournalReaderTests : IDisposable
         var ended = false;
         var reading = CollectAsync(reader.ReadAsync(run.Directory, 0, () => ended, Token));
         await Task.Delay(TimeSpan.FromMilliseconds(60), Token);
-        await using (var file = new FileStream(run.Directory.JournalFile, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        await using (var file = new FileStream(run.Directory.JournalFile, FileMode.Open, FileAccess.Write,
+            FileShare.ReadWrite))
         {
             file.SetLength(whole);
             file.Seek(0, SeekOrigin.End);
-            await file.WriteAsync("{\"seq\":2,\"at\":\"2026-11-22T10:00:00Z\",\"stream\":\"stdout\",\"data\":\"right\"}\n"u8.ToArray(), Token);
+            const string Right = """{"seq":2,"at":"2026-11-22T10:00:00Z","stream":"stdout","data":"right"}""";
+            await file.WriteAsync(Encoding.UTF8.GetBytes(Right + "\n"), Token);
         }
 
         ended = true;
@@ -151,7 +153,8 @@ public sealed class JournalReaderTests : IDisposable
     }
 
     private Task<List<JournalEntry>> JoinAsync(int longest) => CollectAsync(
-        JournalLineJoiner.JoinAsync(reader.ReadAsync(run.Directory, 0, null, Token), run.Directory, longest, Token)).WaitAsync(Bound, Token);
+        JournalLineJoiner.JoinAsync(reader.ReadAsync(run.Directory, 0, null, Token), run.Directory, longest,
+            Token)).WaitAsync(Bound, Token);
 
     private Task<List<JournalEntry>> ReadAsync(long after) =>
         CollectAsync(reader.ReadAsync(run.Directory, after, null, Token)).WaitAsync(Bound, Token);
@@ -161,7 +164,8 @@ public sealed class JournalReaderTests : IDisposable
         using var writer = JournalWriter.Open(run.Directory.JournalFile, TimeProvider.System);
         for (var i = 0; i < count; i++)
         {
-            Assert.True(writer.AppendLine(JournalEntry.Stdout, Encoding.UTF8.GetBytes($"{{\"type\":\"line\",\"i\":{i}}}")));
+            Assert.True(writer.AppendLine(JournalEntry.Stdout,
+                Encoding.UTF8.GetBytes($"{{\"type\":\"line\",\"i\":{i}}}")));
         }
     }
 }
