@@ -1,0 +1,382 @@
+using System.Text.Json;
+using Berth.Engine.Transcripts;
+using Berth.Protocol;
+using Berth.Protocol.Posix;
+
+namespace Berth.Engine.Executors.Local;
+
+/// <summary>Runs Claude as a process of this machine, in a sandbox, under a supervisor that outlives us.</summary>
+/// <remarks>
+/// Constraints: this object may be killed between any two lines, and a new one in another process must go on. So the intent is written
+/// before the effect (spec.json before control groups and the supervisor), everything made is named by the run id or by the spec, and
+/// nothing is remembered here. What the agent could write is never followed, run or believed.
+/// </remarks>
+internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader journals, TimeProvider time) : IExecutor
+{
+    /// <summary>The mode's name.</summary>
+    internal const string ModeName = "local";
+
+    private const int Kill = 9;
+
+    // A run id becomes a folder, a control group and a variable; ours have 26 characters.
+    private const int LongestRunId = 64;
+
+    // Processes that were sent SIGKILL end at once, unless the kernel holds them.
+    private static readonly TimeSpan KillBound = TimeSpan.FromSeconds(5);
+
+    // A supervisor that has written its last record only has to end itself.
+    private static readonly TimeSpan EndBound = TimeSpan.FromSeconds(5);
+
+    // How long a refused request is repeated.
+    private static readonly TimeSpan RefusalBound = TimeSpan.FromSeconds(2);
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
+
+    private readonly ExecutionPlan plan = new(options);
+    private readonly SupervisorLaunch launch = new(options, time);
+    private readonly SupervisorControl control = new(time, options.ReplyLimit);
+
+    /// <inheritdoc/>
+    public string Mode => ModeName;
+
+    /// <inheritdoc/>
+    public Task<ExecutorProbe> ProbeAsync(SandboxKind sandbox, string? claudeBinary, CancellationToken cancellation) =>
+        new LocalProbe(options, time).ProbeAsync(sandbox, claudeBinary, cancellation);
+
+    /// <inheritdoc/>
+    public ExecutionLayout LayOut(string runId, ExecutionPolicy policy, string claudeBinary) =>
+        ExecutionPlan.LayOut(DirectoryOf(runId), policy.Sandbox, claudeBinary);
+
+    /// <inheritdoc/>
+    public async Task<ExecutionHandle> ExecuteClaudeTaskAsync(ExecutionSpec spec, CancellationToken cancellation)
+    {
+        var run = DirectoryOf(spec.RunId);
+        if (ExecutionRecords.Handle(run) is { } started)
+        {
+            return started;
+        }
+
+        cancellation.ThrowIfCancellationRequested();
+        plan.Check(run, spec);
+        ExecutionPlan.Prepare(run, spec.Policy.Sandbox);
+        var groups = spec.Policy is { MemoryBytes: null, Processes: null } ? null : ControlGroups.Detect();
+        if (groups is not null)
+        {
+            RefuseMissingLimits(spec.Policy, groups);
+        }
+
+        // A spec that is there already is that of a start whose host has died; its supervisor may be on its way.
+        var again = File.Exists(run.SpecFile);
+        WriteSpec(run, plan.Build(run, spec, groups));
+        MakeGroups(spec, groups);
+        return await launch.StartAsync(run, spec.RunId, again);
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<JournalEntry> GetExecutionLogsAsync(
+        string runId, long after, bool follow, CancellationToken cancellation)
+    {
+        var run = DirectoryOf(runId);
+        return journals.ReadAsync(run, after, follow ? () => HasEnded(run) : null, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async Task<bool> CancelExecutionAsync(string runId, bool force, CancellationToken cancellation)
+    {
+        var run = DirectoryOf(runId);
+        var request = new ControlRequest { Verb = ControlVerb.Cancel, Force = force };
+        var reply = await AskAsync(run, request, cancellation);
+        if (reply is { Ok: true })
+        {
+            return true;
+        }
+
+        if (Live(run) is not { } supervisor)
+        {
+            return false;
+        }
+
+        if (!force)
+        {
+            throw NotAnswering(runId, supervisor);
+        }
+
+        await KillTreeAsync(runId, run, supervisor);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public async Task SendAsync(string runId, ControlRequest request, CancellationToken cancellation)
+    {
+        var run = DirectoryOf(runId);
+        var reply = await AskAsync(run, request, cancellation);
+        switch (reply)
+        {
+            case { Ok: true }:
+                return;
+            case { Error: var why }:
+                throw new FailureException(
+                    "control_refused", $"The supervisor of run {runId} refused {request.Verb}: {why}", "", Fault.Nobody);
+            default:
+                throw Live(run) is { } supervisor
+                    ? NotAnswering(runId, supervisor)
+                    : new FailureException(
+                        "execution_not_running", $"The execution of run {runId} is not running.", "It has ended, or has not begun.", Fault.Nobody);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<RecoveredExecution> RecoverAsync(string runId, CancellationToken cancellation)
+    {
+        var run = DirectoryOf(runId);
+        var found = Look(run);
+        if (found.State != ExecutionState.Gone)
+        {
+            return found;
+        }
+
+        var killed = await RunProcesses.KillAllAsync(runId, GroupsOf(run), time, KillBound);
+        return found with
+        {
+            Failure = Lost(run, found),
+            LeftoversKilled = killed.Count,
+            Leaked = killed.Leaked,
+        };
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<string>> CleanUpAsync(string runId, bool keepWorkspace, CancellationToken deadline)
+    {
+        var run = DirectoryOf(runId);
+        if (Look(run).State == ExecutionState.Running)
+        {
+            await StopForGoodAsync(runId, run, deadline);
+        }
+
+        await UntilDeadAsync(ExecutionRecords.Handle(run)?.Supervisor, EndBound);
+        var groups = GroupsOf(run);
+        var killed = await RunProcesses.KillAllAsync(runId, groups, time, KillBound);
+        var left = await RemoveGroupsAsync(runId, groups);
+        var files = await Task.Run(() => SafeDeletion.Remove(run.Root, Removable(run, keepWorkspace), deadline), CancellationToken.None);
+        return [.. killed.Leaked, .. left.Select(folder => $"{folder}: the control group is still in use"), .. files];
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<OwnedExecution>> ListOwnedAsync(CancellationToken cancellation) =>
+        Task.Run<IReadOnlyList<OwnedExecution>>(() => ListOwned(cancellation), cancellation);
+
+    private static readonly string[] Removables =
+        ["home", "gateway", "capture", "agent", BubblewrapCommand.EtcFolder, RunDirectory.ControlSocketName, "secrets.json"];
+
+    private static string[] Removable(RunDirectory run, bool keepWorkspace) =>
+        keepWorkspace ? Removables : [Path.GetFileName(run.Workspace), .. Removables];
+
+    private List<OwnedExecution> ListOwned(CancellationToken cancellation)
+    {
+        var processes = RunProcesses.All();
+        var owned = new List<OwnedExecution>();
+        foreach (var folder in Directory.Exists(options.RunsFolder) ? Directory.EnumerateDirectories(options.RunsFolder) : [])
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var runId = Path.GetFileName(folder);
+            if (!IsRunId(runId))
+            {
+                continue;
+            }
+
+            var run = new RunDirectory(folder);
+            List<string> residue =
+            [
+                .. processes[runId].Select(process => $"process {process.Pid}"),
+                .. GroupsOf(run).Where(Directory.Exists),
+                .. Removable(run, keepWorkspace: false).Select(name => Path.Combine(folder, name)).Where(Path.Exists),
+            ];
+            var state = Look(run).State;
+            if (residue.Count > 0 || state == ExecutionState.Running)
+            {
+                owned.Add(new OwnedExecution(runId, state, residue));
+            }
+        }
+
+        return owned;
+    }
+
+    private RunDirectory DirectoryOf(string runId) => IsRunId(runId)
+        ? new RunDirectory(Path.Combine(options.RunsFolder, runId))
+        : throw new FailureException(
+            "run_id_invalid", $"'{runId}' is no run id.", "A run id is made of lower-case letters, digits and dashes.", Fault.User);
+
+    private static bool IsRunId(string text) =>
+        text.Length is > 0 and <= LongestRunId && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
+
+    // The order matters: a supervisor that ends between the two looks has written its record by then.
+    private static RecoveredExecution Look(RunDirectory run)
+    {
+        var handle = ExecutionRecords.Handle(run);
+        var alive = handle?.Supervisor.IsAlive == true;
+        return ExecutionRecords.Exit(run) is { } exit
+            ? new RecoveredExecution(ExecutionState.Exited, handle, exit)
+            : new RecoveredExecution(
+                handle is null ? ExecutionState.NeverStarted : alive ? ExecutionState.Running : ExecutionState.Gone, handle)
+            {
+                Rebooted = handle is not null && !string.Equals(handle.Supervisor.BootId, ProcessIdentity.CurrentBootId, StringComparison.Ordinal),
+            };
+    }
+
+    private static bool HasEnded(RunDirectory run) => Look(run).State is ExecutionState.Exited or ExecutionState.Gone;
+
+    // Alive, and with something left to do: after its last record a supervisor takes no more requests.
+    private static ProcessIdentity? Live(RunDirectory run) => Look(run) is { State: ExecutionState.Running, Handle: { } handle }
+        ? handle.Supervisor
+        : null;
+
+    private static IReadOnlyList<string> GroupsOf(RunDirectory run) => ExecutionRecords.Spec(run)?.Limits.Cgroups ?? [];
+
+    // A supervisor listens a moment after it has written its handle, and stops listening a moment before it ends.
+    private async Task<ControlReply?> AskAsync(RunDirectory run, ControlRequest request, CancellationToken cancellation)
+    {
+        // One that has too many clients, or has not started the agent yet, refuses for that moment only.
+        var started = time.GetTimestamp();
+        ControlReply? reply = null;
+        while (Live(run) is not null)
+        {
+            reply = await control.AskAsync(run, request, cancellation) ?? reply;
+            var bound = reply is null ? options.ReplyLimit : RefusalBound;
+            if (reply is { Ok: true } || time.GetElapsedTime(started) > bound)
+            {
+                return reply;
+            }
+
+            await Task.Delay(Pause, time, cancellation);
+        }
+
+        return null;
+    }
+
+    private static void RefuseMissingLimits(ExecutionPolicy policy, ControlGroups groups)
+    {
+        var missing = policy.MemoryBytes is not null && groups.Memory is null ? "memory"
+            : policy.Processes is not null && groups.Processes is null ? "processes" : null;
+        if (missing is not null && policy.LimitsRequired)
+        {
+            throw new FailureException(
+                "limit_not_available",
+                $"The run was to have a limit on {missing}, which this system does not let us set.",
+                "See `berth doctor`; or run without requiring the limit.",
+                Fault.Operator);
+        }
+    }
+
+    private static void WriteSpec(RunDirectory run, SupervisorSpec spec)
+    {
+        try
+        {
+            AtomicFile.Write(run.SpecFile, JsonSerializer.SerializeToUtf8Bytes(spec, ProtocolJson.Default.SupervisorSpec));
+        }
+        catch (IOException failed)
+        {
+            throw new FailureException(
+                "run_record_not_written",
+                $"The record {run.SpecFile} could not be written: {failed.Message}",
+                "Make room on the disk and try again; nothing was started.",
+                Fault.Operator,
+                failed);
+        }
+    }
+
+    private static void MakeGroups(ExecutionSpec spec, ControlGroups? groups)
+    {
+        try
+        {
+            groups?.Create(spec.RunId, spec.Policy);
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            throw new FailureException(
+                "limit_not_available",
+                $"The control groups of run {spec.RunId} could not be made: {refused.Message}",
+                "See `berth doctor`; or run without limits.",
+                Fault.Operator,
+                refused);
+        }
+    }
+
+    private async Task StopForGoodAsync(string runId, RunDirectory run, CancellationToken deadline)
+    {
+        try
+        {
+            await CancelExecutionAsync(runId, force: true, deadline);
+        }
+        catch (OperationCanceledException)
+        {
+            // No time to ask; what is still alive is killed below.
+        }
+
+        var stop = ExecutionRecords.Spec(run)?.Stop ?? new StopPlan();
+        if (Live(run) is { } supervisor && !await UntilAsync(() => Live(run) is null, stop.KillGrace + EndBound))
+        {
+            await KillTreeAsync(runId, run, supervisor);
+        }
+    }
+
+    private async Task KillTreeAsync(string runId, RunDirectory run, ProcessIdentity supervisor)
+    {
+        // The tree first: once its root is dead, nobody can say what belonged to it.
+        foreach (var process in ProcessTree.DescendantsOf(supervisor.Pid))
+        {
+            process.Signal(Kill);
+        }
+
+        supervisor.Signal(Kill);
+        await RunProcesses.KillAllAsync(runId, GroupsOf(run), time, KillBound);
+    }
+
+    private async Task UntilDeadAsync(ProcessIdentity? supervisor, TimeSpan bound)
+    {
+        if (supervisor is not null && !await UntilAsync(() => !supervisor.IsAlive, bound))
+        {
+            supervisor.Signal(Kill);
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> RemoveGroupsAsync(string runId, IReadOnlyList<string> groups)
+    {
+        IReadOnlyList<string> left = [];
+        await UntilAsync(() => (left = ControlGroups.Remove(runId, groups)).Count == 0, KillBound);
+        return left;
+    }
+
+    private async Task<bool> UntilAsync(Func<bool> condition, TimeSpan bound)
+    {
+        var started = time.GetTimestamp();
+        while (!condition())
+        {
+            if (time.GetElapsedTime(started) > bound)
+            {
+                return false;
+            }
+
+            await Task.Delay(Pause, time);
+        }
+
+        return true;
+    }
+
+    private static Failure Lost(RunDirectory run, RecoveredExecution found) => found.Rebooted
+        ? new Failure(
+            "machine_restarted",
+            "The machine was restarted while the run went on.",
+            "Its workspace and its transcript up to then are kept; start it again if it is still wanted.",
+            Fault.Nobody)
+        : new Failure(
+            "supervisor_died",
+            $"The supervisor of the run died without leaving a record. {ExecutionRecords.LastWords(run)}",
+            "Its workspace and its transcript up to then are kept. Was it killed by hand, or for want of memory (see `dmesg`)?",
+            Fault.Operator);
+
+    private static FailureException NotAnswering(string runId, ProcessIdentity supervisor) => new(
+        "supervisor_not_answering",
+        $"The supervisor of run {runId} (process {supervisor.Pid}) lives but does not answer.",
+        "Use `berth cancel --force`, which kills it and all that it has started.",
+        Fault.Operator);
+}

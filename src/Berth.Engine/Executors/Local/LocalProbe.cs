@@ -1,0 +1,250 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Berth.Engine.Processes;
+using Berth.Protocol;
+
+namespace Berth.Engine.Executors.Local;
+
+/// <summary>Looks at every layer that a local run stands on, by using it: a small sandbox is really started.</summary>
+internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvider time)
+{
+    // The first version with --disable-userns; --size came shortly before.
+    private static readonly Version LeastBubblewrap = new(0, 8, 0);
+
+    // A sandbox starts in milliseconds. What takes longer than this hangs.
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(10);
+
+    private readonly ProcessRunner processes = new(time);
+    private readonly ExecutionPlan plan = new(options);
+
+    /// <summary>Looks at all of them.</summary>
+    internal async Task<ExecutorProbe> ProbeAsync(SandboxKind sandbox, string? claudeBinary, CancellationToken cancellation)
+    {
+        var groups = ControlGroups.Detect();
+        List<ProbeCheck> checks = [SupervisorCheck()];
+        var trial = new RunDirectory(Directory.CreateTempSubdirectory("berth-probe-").FullName);
+        try
+        {
+            Directory.CreateDirectory(trial.Workspace);
+            ExecutionPlan.Prepare(trial, sandbox);
+            checks.AddRange(sandbox == SandboxKind.Bubblewrap
+                ? await BubblewrapChecksAsync(trial, cancellation)
+                : [new ProbeCheck("sandbox", true, "none: weak, the agent is a bare process of this user and sees all that the user sees")]);
+            var works = checks.TrueForAll(check => check.Ok);
+            checks.Add(await ClaudeCheckAsync(trial, sandbox, works, claudeBinary, cancellation));
+        }
+        finally
+        {
+            SafeDeletion.Remove(Path.GetDirectoryName(trial.Root)!, [Path.GetFileName(trial.Root)], CancellationToken.None);
+        }
+
+        checks.Add(GitCheck(sandbox));
+        checks.Add(LimitCheck("memory limit", groups.Memory));
+        checks.Add(LimitCheck("process limit", groups.Processes));
+        var isolated = sandbox == SandboxKind.Bubblewrap;
+        return new ExecutorProbe(
+            LocalExecutor.ModeName,
+            checks,
+            new ExecutorCapabilities(isolated, isolated, groups.Memory is not null, groups.Processes is not null));
+    }
+
+    private static ProbeCheck Bad(string name, Failure failure) =>
+        new(name, false, failure.Message, failure.Hint) { Code = failure.Code };
+
+    private static ProbeCheck LimitCheck(string name, ControlGroups.Layer? layer) => layer is not null
+        ? new ProbeCheck(name, true, layer.Detail)
+        : new ProbeCheck(
+            name,
+            false,
+            "no control group that we may write to",
+            "Run Berth as a systemd user service with Delegate=yes, or as root; runs work without it, but are not limited")
+        {
+            Required = false,
+            Code = "limit_not_available",
+        };
+
+    private ProbeCheck SupervisorCheck() => ProgramSearch.IsProgram(options.SupervisorPath)
+        ? new ProbeCheck("supervisor", true, options.SupervisorPath)
+        : Bad("supervisor", Missing.Supervisor(options.SupervisorPath));
+
+    private ProbeCheck GitCheck(SandboxKind sandbox) => plan.GitFor(sandbox) is { } git
+        ? new ProbeCheck("git", true, git)
+        : Bad("git", Missing.Git);
+
+    private async Task<IReadOnlyList<ProbeCheck>> BubblewrapChecksAsync(RunDirectory trial, CancellationToken cancellation)
+    {
+        if (plan.Bubblewrap is not { } bubblewrap)
+        {
+            return [Bad("bubblewrap", Missing.Bubblewrap)];
+        }
+
+        var said = await RunAsync([bubblewrap, "--version"], cancellation);
+        var match = VersionPattern().Match(Text(said.Output));
+        if (!said.Succeeded || !match.Success || Version.Parse(match.Value) < LeastBubblewrap)
+        {
+            return
+            [
+                new ProbeCheck(
+                    "bubblewrap",
+                    false,
+                    $"{bubblewrap} is {(match.Success ? $"version {match.Value}" : Answer(said))}; {LeastBubblewrap} is needed",
+                    $"Type: {Missing.Install("bubblewrap")}")
+                {
+                    Code = "bubblewrap_too_old",
+                },
+            ];
+        }
+
+        var found = new ProbeCheck("bubblewrap", true, $"{bubblewrap}, version {match.Value}");
+        return [found, .. await SandboxChecksAsync(bubblewrap, trial, cancellation)];
+    }
+
+    private async Task<IReadOnlyList<ProbeCheck>> SandboxChecksAsync(
+        string bubblewrap, RunDirectory trial, CancellationToken cancellation)
+    {
+        // The very arguments of a run: what passes here passes there.
+        var policy = new ExecutionPolicy { Sandbox = SandboxKind.Bubblewrap };
+        var prefix = new BubblewrapCommand(bubblewrap).ForAgent(trial, policy, "/usr/bin/true");
+        var whole = await RunAsync([.. prefix, "/bin/true"], cancellation);
+        if (whole.Succeeded)
+        {
+            return
+            [
+                new ProbeCheck("user namespaces", true, "allowed"),
+                new ProbeCheck("sandbox", true, "own user, pid, network, ipc and uts namespaces, no capability"),
+            ];
+        }
+
+        // Then one layer after the other, until one is found that cannot be had alone.
+        foreach (var (name, words) in Layers)
+        {
+            var alone = await RunAsync([bubblewrap, .. words, "--ro-bind", "/", "/", "/bin/true"], cancellation);
+            if (!alone.Succeeded)
+            {
+                return [NamespaceCheck(name, alone)];
+            }
+        }
+
+        return
+        [
+            new ProbeCheck("user namespaces", true, "allowed"),
+            new ProbeCheck("sandbox", false, $"each namespace works alone, but the sandbox does not: {Answer(whole)}", SandboxHint)
+            {
+                Code = "sandbox_failed",
+            },
+        ];
+    }
+
+    private const string SandboxHint =
+        "If this is itself a container, it must allow mounting /proc (Docker: --security-opt systempaths=unconfined)";
+
+    private static (string Name, string[] Words)[] Layers { get; } =
+    [
+        ("user namespaces", ["--unshare-user"]),
+        ("pid namespace", ["--unshare-user", "--unshare-pid"]),
+        ("network namespace", ["--unshare-user", "--unshare-net"]),
+        ("nested user namespaces", ["--unshare-user", "--disable-userns"]),
+    ];
+
+    private static ProbeCheck NamespaceCheck(string name, ProcessResult result)
+    {
+        var detail = Answer(result);
+        return new ProbeCheck(name, false, $"not allowed here: {detail}", NamespaceMend())
+        {
+            Code = name is "user namespaces" ? "user_namespaces_forbidden" : "sandbox_failed",
+        };
+    }
+
+    private static string NamespaceMend()
+    {
+        var sudo = Environment.IsPrivilegedProcess ? "" : "sudo ";
+        if (Setting("/proc/sys/user/max_user_namespaces") is "0")
+        {
+            return $"Type: {sudo}sysctl -w user.max_user_namespaces=15000";
+        }
+
+        if (Setting("/proc/sys/kernel/unprivileged_userns_clone") is "0")
+        {
+            return $"Type: {sudo}sysctl -w kernel.unprivileged_userns_clone=1";
+        }
+
+        return Setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") is "1"
+            ? $"Type: {sudo}sysctl -w kernel.apparmor_restrict_unprivileged_userns=0   (or give bwrap an AppArmor profile with `userns,`)"
+            : "If this is itself a container, allow it (Docker: --security-opt seccomp=unconfined); if not, ask who rules this machine";
+    }
+
+    private static string? Setting(string file) => File.Exists(file) ? File.ReadAllText(file).Trim() : null;
+
+    private async Task<ProbeCheck> ClaudeCheckAsync(
+        RunDirectory trial, SandboxKind sandbox, bool works, string? claudeBinary, CancellationToken cancellation)
+    {
+        const string Name = "claude";
+        var program = claudeBinary is null ? "" : ClaudeProgram.Resolve(claudeBinary);
+        if (claudeBinary is null || ClaudeProgram.Inspect(program) is not null)
+        {
+            return Bad(Name, ClaudeProgram.Inspect(program)!);
+        }
+
+        if (!works)
+        {
+            return new ProbeCheck(Name, true, $"{program}; not tried, for the sandbox does not work");
+        }
+
+        var layout = ExecutionPlan.LayOut(trial, sandbox, program);
+        var policy = new ExecutionPolicy { Sandbox = sandbox };
+        IReadOnlyList<string> prefix =
+            sandbox == SandboxKind.Bubblewrap ? new BubblewrapCommand(plan.Bubblewrap!).ForAgent(trial, policy, program) : [];
+        var said = await RunAsync([.. prefix, layout.Claude, "--version"], cancellation, layout.Home);
+        var version = VersionPattern().Match(Text(said.Output)).Value;
+        if (!said.Succeeded || version.Length == 0)
+        {
+            return new ProbeCheck(Name, false, $"{program} --version failed: {Answer(said)}", ClaudeProgram.Install)
+            {
+                Code = "cli_broken",
+            };
+        }
+
+        return options.ClaudeVersion is { } wanted && !string.Equals(wanted, version, StringComparison.Ordinal)
+            ? new ProbeCheck(Name, false, $"{program} is version {version}; this build is made for {wanted}", ClaudeProgram.Install)
+            {
+                Code = "cli_wrong_version",
+            }
+            : new ProbeCheck(Name, true, $"{program}, version {version}");
+    }
+
+    // On a thread of its own that waits for the end: bubblewrap dies with the thread that started it, and a pool's threads come and go.
+    private Task<ProcessResult> RunAsync(IReadOnlyList<string> argv, CancellationToken cancellation, string home = "/")
+    {
+        var request = new ProcessRequest
+        {
+            FileName = argv[0],
+            Arguments = [.. argv.Skip(1)],
+            Environment = new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                ["PATH"] = "/usr/local/bin:/usr/bin:/bin",
+                ["HOME"] = home,
+                ["DISABLE_AUTOUPDATER"] = "1",
+            },
+            Timeout = Bound,
+        };
+        return Task.Factory.StartNew(
+            () => processes.RunAsync(request, cancellation).GetAwaiter().GetResult(),
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
+    }
+
+    private static string Text(ReadOnlyMemory<byte> output) => Encoding.UTF8.GetString(output.Span);
+
+    private static string Answer(ProcessResult result) => result.End switch
+    {
+        ProcessEnd.NotStarted => result.Error,
+        ProcessEnd.TimedOut => string.Create(CultureInfo.InvariantCulture, $"no answer in {Bound.TotalSeconds} s"),
+        _ when result.Error.Trim() is { Length: > 0 } error => error,
+        _ => string.Create(CultureInfo.InvariantCulture, $"exit code {result.ExitCode}, signal {result.Signal}"),
+    };
+
+    [GeneratedRegex(@"\d+\.\d+\.\d+", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex VersionPattern();
+}

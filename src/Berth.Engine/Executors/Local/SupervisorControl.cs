@@ -1,0 +1,60 @@
+using System.Net.Sockets;
+using System.Text.Json;
+using Berth.Protocol;
+using Berth.Protocol.Posix;
+
+namespace Berth.Engine.Executors.Local;
+
+/// <summary>Speaks to a supervisor: one JSON line there, one back. Each step has a bound, for the other side may hang.</summary>
+internal sealed class SupervisorControl(TimeProvider time, TimeSpan replyLimit)
+{
+    // A reply is a word and perhaps a sentence.
+    private const int ReplyBytes = 64 * 1024;
+
+    /// <summary>Asks once.</summary>
+    /// <returns>The reply, or null where nobody answered in time or nobody listens.</returns>
+    internal async Task<ControlReply?> AskAsync(RunDirectory run, ControlRequest request, CancellationToken cancellation)
+    {
+        using var limit = new CancellationTokenSource(replyLimit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellation);
+        try
+        {
+            using var folder = new SocketFolder(run.Root);
+            using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            await socket.ConnectAsync(folder.EndPoint(RunDirectory.ControlSocketName), either.Token);
+            byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(request, ProtocolJson.Default.ControlRequest), (byte)'\n'];
+            await SendAllAsync(socket, line, either.Token);
+            return await ReceiveAsync(socket, either.Token);
+        }
+        catch (Exception silent) when (silent is SocketException or DirectoryNotFoundException or JsonException
+            || (silent is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            return null;
+        }
+    }
+
+    private static async Task SendAllAsync(Socket socket, ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
+    {
+        while (!bytes.IsEmpty)
+        {
+            bytes = bytes[await socket.SendAsync(bytes, cancellation)..];
+        }
+    }
+
+    private static async Task<ControlReply?> ReceiveAsync(Socket socket, CancellationToken cancellation)
+    {
+        var buffer = new byte[ReplyBytes];
+        var size = 0;
+        while (size < buffer.Length && await socket.ReceiveAsync(buffer.AsMemory(size), cancellation) is > 0 and var read)
+        {
+            size += read;
+            var end = buffer.AsSpan(0, size).IndexOf((byte)'\n');
+            if (end >= 0)
+            {
+                return JsonSerializer.Deserialize(buffer.AsSpan(0, end), ProtocolJson.Default.ControlReply);
+            }
+        }
+
+        return null;
+    }
+}

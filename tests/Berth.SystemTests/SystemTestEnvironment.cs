@@ -1,0 +1,60 @@
+using System.Runtime.InteropServices;
+using Xunit;
+
+namespace Berth.SystemTests;
+
+/// <summary>Where these tests find the programs that they run. What is missing fails a test by name; nothing is skipped in silence.</summary>
+internal static class SystemTestEnvironment
+{
+    /// <summary>The tests' output folder: the programs are run from here, so that their coverage is measured.</summary>
+    internal static string OutputFolder { get; } = AppContext.BaseDirectory;
+
+    /// <summary>The root of the repository.</summary>
+    internal static string RepositoryRoot { get; } = Upwards("global.json")
+        ?? throw new InvalidOperationException("No global.json above the tests.");
+
+    /// <summary>The supervisor.</summary>
+    internal static string Supervisor => Required(Path.Combine(OutputFolder, "berth-supervisor"), "build the tests again");
+
+    /// <summary>The CLI that misbehaves on request.</summary>
+    internal static string FakeClaude => Required(Path.Combine(OutputFolder, "berth-fake-claude"), "build the tests again");
+
+    /// <summary>The scripted model.</summary>
+    internal static string ScriptedModel => Required(Path.Combine(OutputFolder, "berth-scripted-model"), "build the tests again");
+
+    /// <summary>The command line.</summary>
+    internal static string Berth => Required(Path.Combine(OutputFolder, "berth"), "build the tests again");
+
+    /// <summary>The real CLI: named by BERTH_CLAUDE, or installed in tools/claude.</summary>
+    internal static string RealClaude => Required(
+        Environment.GetEnvironmentVariable("BERTH_CLAUDE") is { Length: > 0 } named ? named : InstalledClaude,
+        "type `npm ci` in tools/claude, or set BERTH_CLAUDE");
+
+    /// <summary>The folder of the .NET runtime, for programs that are not self-contained.</summary>
+    internal static string DotnetRoot { get; } = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));
+
+    private static string InstalledClaude => Path.Combine(
+        RepositoryRoot,
+        "tools/claude/node_modules/@anthropic-ai",
+        RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "claude-code-linux-arm64" : "claude-code-linux-x64",
+        "claude");
+
+    private static string Required(string path, string mend)
+    {
+        Assert.True(File.Exists(path), $"These tests need {path}, which is not there: {mend}.");
+        return path;
+    }
+
+    private static string? Upwards(string name)
+    {
+        for (var folder = new DirectoryInfo(OutputFolder); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, name)))
+            {
+                return folder.FullName;
+            }
+        }
+
+        return null;
+    }
+}
