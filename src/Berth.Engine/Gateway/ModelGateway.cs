@@ -1,0 +1,148 @@
+using System.Globalization;
+using System.Text.Json;
+using Berth.Protocol;
+using Berth.Protocol.Posix;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+
+namespace Berth.Engine.Gateway;
+
+/// <summary>What the gateway tells its host, as it happens.</summary>
+internal interface IGatewayObserver
+{
+    /// <summary>A call was answered; these are the totals of this gateway now.</summary>
+    void Counted(ModelUsage totals);
+
+    /// <summary>The upstream refused for good, after the retries.</summary>
+    void Refused(int status, string message);
+}
+
+/// <summary>The model as one run sees it: a Unix socket that forwards Messages API calls and adds the real credential.</summary>
+/// <remarks>
+/// The agent is hostile code: it may send anything. So there is a list of what is forwarded, every size and wait has a bound, and
+/// whatever it sends as a credential is dropped. The agent has no other way out, and nothing here tells it the credential.
+/// The socket belongs to the host of the run; when a host dies the next one makes a new socket of the same name, and the CLI's own
+/// retries bridge the time between.
+/// </remarks>
+internal sealed class ModelGateway : IAsyncDisposable
+{
+    // The CLI itself takes prompts of up to 10 MB and sends the conversation whole; the public API takes 32 MB.
+    private const long MaxRequestBytes = 64L * 1024 * 1024;
+    private const int MaxConnections = 64;
+    private const int Forbidden = 403;
+    private static readonly string[] Forwarded = ["/v1/messages", "/v1/messages/count_tokens"];
+
+    private readonly WebApplication app;
+    private readonly SocketFolder folder;
+    private readonly UpstreamClient upstream;
+
+    private ModelGateway(WebApplication app, SocketFolder folder, UpstreamClient upstream)
+    {
+        this.app = app;
+        this.folder = folder;
+        this.upstream = upstream;
+    }
+
+    /// <summary>Begins to serve a run.</summary>
+    /// <param name="directory">The run's directory; its gateway folder is there.</param>
+    /// <param name="options">The upstream.</param>
+    /// <param name="observer">Who is told what passes.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancel">Gives up starting.</param>
+    public static async Task<ModelGateway> ServeAsync(
+        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time, CancellationToken cancel)
+    {
+        var sockets = new SocketFolder(directory.GatewayFolder);
+        var socket = sockets.PathOf(RunDirectory.GatewaySocketName);
+
+        // The socket of a host that died is still there as a file, and would make the bind fail.
+        File.Delete(socket);
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = MaxRequestBytes;
+            kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+            kestrel.ListenUnixSocket(socket);
+        });
+        var client = new UpstreamClient(options, observer, time);
+        var server = builder.Build();
+        server.Run(context => AnswerAsync(context, client));
+        await server.StartAsync(cancel);
+        return new ModelGateway(server, sockets, client);
+    }
+
+    /// <summary>Stops serving: calls in flight are cut.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        using var now = new CancellationTokenSource(TimeSpan.Zero);
+        try
+        {
+            await app.StopAsync(now.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping at once is what was asked for; connections that were open are closed by the disposal.
+        }
+
+        await app.DisposeAsync();
+        upstream.Dispose();
+        folder.Dispose();
+    }
+
+    private static async Task AnswerAsync(HttpContext context, UpstreamClient client)
+    {
+        var request = context.Request;
+        var path = request.Path.Value ?? string.Empty;
+        if (string.Equals(path, "/api/hello", StringComparison.Ordinal))
+        {
+            return;
+        }
+
+        if (!HttpMethods.IsPost(request.Method) || !Forwarded.Contains(path, StringComparer.Ordinal))
+        {
+            await RefuseAsync(context, Forbidden, "permission_error", $"Berth's gateway does not forward {request.Method} {path}.");
+            return;
+        }
+
+        using var body = new MemoryStream();
+        try
+        {
+            await request.Body.CopyToAsync(body, context.RequestAborted);
+        }
+        catch (BadHttpRequestException tooLarge)
+        {
+            await RefuseAsync(context, tooLarge.StatusCode, "request_too_large", tooLarge.Message);
+            return;
+        }
+
+        await client.ForwardAsync(context, body.GetBuffer().AsMemory(0, (int)body.Length));
+    }
+
+    /// <summary>Answers in the form of the Messages API, in a way that the CLI does not try again.</summary>
+    internal static async Task RefuseAsync(HttpContext context, int status, string type, string message)
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "application/json";
+        context.Response.Headers["x-should-retry"] = "false";
+        using var json = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(json))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("type", "error");
+            writer.WriteStartObject("error");
+            writer.WriteString("type", type);
+            writer.WriteString("message", message);
+            writer.WriteEndObject();
+            writer.WriteEndObject();
+        }
+
+        context.Response.Headers.ContentLength = json.Length;
+        json.Position = 0;
+        await json.CopyToAsync(context.Response.Body, context.RequestAborted);
+    }
+
+    /// <summary>A number as it stands in messages.</summary>
+    internal static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}
