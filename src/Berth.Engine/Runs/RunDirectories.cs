@@ -1,0 +1,100 @@
+using System.Text.Json;
+using Berth.Protocol;
+using Berth.Protocol.Posix;
+
+namespace Berth.Engine.Runs;
+
+/// <summary>The run directories of a home.</summary>
+/// <param name="runsFolder">Where every run is found: <c>$BERTH_HOME/runs</c>.</param>
+/// <param name="elsewhere">Where new ones really go, or null for there; then each is a symbolic link in <paramref name="runsFolder"/>.</param>
+internal sealed class RunDirectories(string runsFolder, string? elsewhere)
+{
+    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+    private const string HostLockName = "host.lock";
+
+    /// <summary>The folder in which every run is found.</summary>
+    public string Folder => runsFolder;
+
+    /// <summary>A run's directory; it may be gone.</summary>
+    public RunDirectory Of(string runId) => new(Path.Combine(runsFolder, runId));
+
+    /// <summary>The file that the host of a run keeps locked while it lives.</summary>
+    public string HostLock(string runId) => Path.Combine(Of(runId).Root, HostLockName);
+
+    /// <summary>What the host of a run has to say when it breaks.</summary>
+    public string HostLog(string runId) => Path.Combine(Of(runId).Root, "host.log");
+
+    /// <summary>Makes a run's directory with all that the agent is given to read, for nobody but this user.</summary>
+    public RunDirectory Create(string runId, AgentFiles files)
+    {
+        Directory.CreateDirectory(runsFolder, Private);
+        var directory = Of(runId);
+        if (elsewhere is null)
+        {
+            Directory.CreateDirectory(directory.Root, Private);
+        }
+        else
+        {
+            var real = Path.Combine(elsewhere, runId);
+            Directory.CreateDirectory(real, Private);
+            Directory.CreateSymbolicLink(directory.Root, real);
+        }
+
+        foreach (var folder in new[] { directory.Home, directory.GatewayFolder, directory.AgentFolder, directory.CaptureFolder })
+        {
+            Directory.CreateDirectory(folder, Private);
+        }
+
+        AtomicFile.Write(directory.InputFile, files.Input);
+        Write(directory, AgentFiles.SystemPromptName, files.SystemPrompt);
+        Write(directory, AgentFiles.McpConfigName, files.McpConfig);
+        if (files.Secrets.Environment.Count > 0 || files.Secrets.Redact.Count > 0)
+        {
+            var secrets = JsonSerializer.SerializeToUtf8Bytes(files.Secrets, ProtocolJson.Default.RunSecrets);
+            AtomicFile.Write(directory.SecretsFile, secrets);
+        }
+
+        return directory;
+    }
+
+    /// <summary>Takes back a directory whose run could not be created.</summary>
+    public void Remove(string runId)
+    {
+        var root = Of(runId).Root;
+        if (new DirectoryInfo(root).LinkTarget is { } real)
+        {
+            File.Delete(root);
+            root = real;
+        }
+
+        if (Directory.Exists(root))
+        {
+            Directory.Delete(root, recursive: true);
+        }
+    }
+
+    private static void Write(RunDirectory directory, string name, string? text)
+    {
+        if (text is not null)
+        {
+            AtomicFile.Write(Path.Combine(directory.AgentFolder, name), System.Text.Encoding.UTF8.GetBytes(text));
+        }
+    }
+}
+
+/// <summary>What is put into a new run directory.</summary>
+/// <param name="Input">The lines for the agent's standard input.</param>
+/// <param name="SystemPrompt">The workflow's prompt, or null.</param>
+/// <param name="McpConfig">The workflow's MCP servers, or null.</param>
+/// <param name="Secrets">Secret variables and what else to redact.</param>
+internal sealed record AgentFiles(byte[] Input, string? SystemPrompt, string? McpConfig, RunSecrets Secrets)
+{
+    /// <summary>The file of the workflow's prompt, in the agent folder.</summary>
+    public const string SystemPromptName = "system-prompt.md";
+
+    /// <summary>The file of the MCP servers, in the agent folder.</summary>
+    public const string McpConfigName = "mcp.json";
+
+    /// <summary>The file of the CLI's settings, in the agent folder.</summary>
+    public const string SettingsName = "settings.json";
+}

@@ -1,0 +1,34 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Berth.Engine.Claude;
+using Berth.Engine.Executors;
+using Berth.Protocol;
+
+namespace Berth.Engine.Runs;
+
+/// <summary>How runs are written, in the database and for users: camelCase, enums as snake_case words.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    IgnoreReadOnlyProperties = true,
+    Converters = [
+        typeof(SnakeCaseEnumConverter<RunState>),
+        typeof(SnakeCaseEnumConverter<CleanupState>),
+        typeof(SnakeCaseEnumConverter<Fault>),
+        typeof(SnakeCaseEnumConverter<PermissionMode>),
+        typeof(SnakeCaseEnumConverter<Trust>),
+        typeof(SnakeCaseEnumConverter<SandboxKind>),
+    ])]
+[JsonSerializable(typeof(RunPlan))]
+[JsonSerializable(typeof(RunProgress))]
+[JsonSerializable(typeof(RunOutcome))]
+[JsonSerializable(typeof(RunView))]
+[JsonSerializable(typeof(IReadOnlyList<RunView>))]
+internal sealed partial class RunJson : JsonSerializerContext
+{
+    /// <summary>The same, indented and with plain characters, for people who read <c>--json</c>.</summary>
+    public static RunJson Readable => field ??= new(new JsonSerializerOptions(Default.Options)
+    {
+        WriteIndented = true,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}

@@ -1,0 +1,74 @@
+using Berth.Engine.Claude;
+using Berth.Engine.Executors;
+
+namespace Berth.Engine.Runs;
+
+/// <summary>Everything decided about a run before it was created. Immutable and free of secrets.</summary>
+/// <remarks>The prompt, system prompt and MCP servers are files of the run directory; secret values are in its secrets file.</remarks>
+internal sealed record RunPlan
+{
+    public required string Workflow { get; init; }
+
+    /// <summary>The folder that the workflow came from.</summary>
+    public required string WorkflowFolder { get; init; }
+
+    public required string Mode { get; init; }
+
+    /// <summary>Why it runs there, in words.</summary>
+    public required string ModeReason { get; init; }
+
+    /// <summary>The repository's path or canonical URL.</summary>
+    public required string Repository { get; init; }
+
+    /// <summary>The branch, tag or commit asked for, or null for the repository's own choice.</summary>
+    public string? Ref { get; init; }
+
+    /// <summary>The result branch.</summary>
+    public required string Branch { get; init; }
+
+    /// <summary>Claude's conversation id, chosen by us.</summary>
+    public required string SessionId { get; init; }
+
+    public required IReadOnlyList<string> AllowedTools { get; init; }
+
+    public PermissionMode PermissionMode { get; init; } = PermissionMode.DontAsk;
+
+    public Trust Trust { get; init; } = Trust.Instructions;
+
+    public SandboxKind Sandbox { get; init; } = SandboxKind.Bubblewrap;
+
+    public string? Model { get; init; }
+
+    public int? MaxTurns { get; init; }
+
+    public decimal? MaxBudgetUsd { get; init; }
+
+    /// <summary>How long the agent may run. 1 second to 24 hours.</summary>
+    public required TimeSpan Timeout { get; init; }
+
+    /// <summary>After how long without output the agent is stopped; null for never.</summary>
+    public TimeSpan? IdleStop { get; init; }
+
+    public long? MemoryBytes { get; init; }
+
+    public int? Processes { get; init; }
+
+    /// <summary>Whether the workspace stays when the run has ended.</summary>
+    public bool Keep { get; init; }
+
+    /// <summary>The prompt's first line, shortened, for people and for the commit message.</summary>
+    public required string Title { get; init; }
+
+    /// <summary>The names, not the values, of the variables given to the agent.</summary>
+    public IReadOnlyList<string> EnvironmentNames { get; init; } = [];
+
+    /// <summary>The host path of the CLI's binary.</summary>
+    public required string ClaudeBinary { get; init; }
+
+    public bool HasSystemPrompt { get; init; }
+
+    public bool HasMcpConfig { get; init; }
+
+    /// <summary>Things that the user should know before the run begins.</summary>
+    public IReadOnlyList<string> Notices { get; init; } = [];
+}

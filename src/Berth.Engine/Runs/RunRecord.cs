@@ -1,0 +1,123 @@
+using Berth.Engine.Claude;
+using Berth.Engine.Workspaces;
+using Berth.Protocol;
+
+namespace Berth.Engine.Runs;
+
+/// <summary>One run as the database has it.</summary>
+internal sealed record RunRecord
+{
+    public required string Id { get; init; }
+
+    public required RunState State { get; init; }
+
+    public required RunPlan Plan { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public DateTimeOffset? StartedAt { get; init; }
+
+    public DateTimeOffset? FinishedAt { get; init; }
+
+    public CancelLevel Cancel { get; init; }
+
+    public CleanupState Cleanup { get; init; }
+
+    public RunProgress Progress { get; init; } = new();
+
+    public RunOutcome? Outcome { get; init; }
+}
+
+/// <summary>How hard a run is to be stopped.</summary>
+internal enum CancelLevel
+{
+    None = 0,
+
+    /// <summary>Ask, and keep the work.</summary>
+    Soft = 1,
+
+    /// <summary>Take.</summary>
+    Hard = 2,
+}
+
+/// <summary>How far the flow of a run has come; written by its host only, after each step.</summary>
+internal sealed record RunProgress
+{
+    /// <summary>What step 2 made, or null before that.</summary>
+    public PreparedWorkspace? Workspace { get; init; }
+
+    /// <summary>Whether the executor was asked to start it: from then on it is never prepared anew.</summary>
+    public bool StartIntended { get; init; }
+
+    /// <summary>The commits that were found, or null.</summary>
+    public CollectedWork? Work { get; init; }
+
+    /// <summary>Whether step 6 is done: <see cref="Work"/> says what it came to.</summary>
+    public bool Collected { get; init; }
+
+    /// <summary>The branch that was really made, or null.</summary>
+    public string? DeliveredBranch { get; init; }
+
+    /// <summary>How long each phase took, in milliseconds.</summary>
+    public PhaseTimes Phases { get; init; } = new();
+
+    /// <summary>What clean-up could not remove.</summary>
+    public IReadOnlyList<string> Leaked { get; init; } = [];
+
+    /// <summary>How often a host took the run over from one that had died.</summary>
+    public int Adoptions { get; init; }
+
+    /// <summary>What the gateway itself counted. An adopted run's counts go on from here.</summary>
+    public GatewayCounts Gateway { get; init; } = new();
+}
+
+/// <summary>How long each phase took, in milliseconds; null where it did not happen.</summary>
+internal sealed record PhaseTimes
+{
+    public long? Prepare { get; init; }
+
+    public long? Start { get; init; }
+
+    public long? Run { get; init; }
+
+    public long? Capture { get; init; }
+
+    public long? Deliver { get; init; }
+
+    public long? Cleanup { get; init; }
+}
+
+/// <summary>What passed through the gateway: counted where the agent cannot forge it.</summary>
+internal sealed record GatewayCounts(long Requests = 0, long InputTokens = 0, long OutputTokens = 0, long Refusals = 0);
+
+/// <summary>How a run ended. Written once.</summary>
+internal sealed record RunOutcome
+{
+    public required RunState State { get; init; }
+
+    /// <summary>Why it is not a success, or null.</summary>
+    public Failure? Error { get; init; }
+
+    /// <summary>The agent's last words.</summary>
+    public string? Result { get; init; }
+
+    public int? ExitCode { get; init; }
+
+    public int? Signal { get; init; }
+
+    public int Turns { get; init; }
+
+    public decimal CostUsd { get; init; }
+
+    public TokenCounts Tokens { get; init; } = TokenCounts.None;
+
+    public IReadOnlyList<PermissionDenial> PermissionDenials { get; init; } = [];
+
+    /// <summary>The model that answered.</summary>
+    public string? Model { get; init; }
+
+    public string? CliVersion { get; init; }
+
+    /// <summary>What is worth knowing although it did not decide the outcome.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+}

@@ -1,0 +1,133 @@
+using Berth.Engine.Claude;
+using Berth.Engine.Workspaces;
+using Berth.Protocol;
+
+namespace Berth.Engine.Runs;
+
+/// <summary>A run as users see it: the one object that <c>--json</c> prints. Its field names are a promise.</summary>
+internal sealed record RunView
+{
+    public required string Id { get; init; }
+
+    public required RunState State { get; init; }
+
+    public required string Workflow { get; init; }
+
+    public required string Mode { get; init; }
+
+    public required string ModeReason { get; init; }
+
+    public required string SessionId { get; init; }
+
+    public string? Result { get; init; }
+
+    /// <summary>Whether the run is final and not a success.</summary>
+    public required bool IsError { get; init; }
+
+    public Failure? Error { get; init; }
+
+    public int? ExitCode { get; init; }
+
+    public int? Signal { get; init; }
+
+    public int Turns { get; init; }
+
+    public int? MaxTurns { get; init; }
+
+    public decimal CostUsd { get; init; }
+
+    public required TokenCounts Tokens { get; init; }
+
+    public required IReadOnlyList<PermissionDenial> PermissionDenials { get; init; }
+
+    public string? Model { get; init; }
+
+    public string? CliVersion { get; init; }
+
+    public required string Repository { get; init; }
+
+    public string? BaseCommit { get; init; }
+
+    public string? HeadCommit { get; init; }
+
+    /// <summary>The result branch, or null where the run changed nothing.</summary>
+    public string? Branch { get; init; }
+
+    public required IReadOnlyList<WorkCommit> Commits { get; init; }
+
+    public required IReadOnlyList<ChangedFile> FilesChanged { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public DateTimeOffset? StartedAt { get; init; }
+
+    public DateTimeOffset? FinishedAt { get; init; }
+
+    /// <summary>From creation to the recorded end, in milliseconds; null while it goes on.</summary>
+    public long? DurationMs { get; init; }
+
+    public required PhaseTimes PhasesMs { get; init; }
+
+    /// <summary>The workspace, where it still exists. Never run git in it outside a sandbox.</summary>
+    public string? WorkspacePath { get; init; }
+
+    public required CleanupView Cleanup { get; init; }
+
+    public required string Sandbox { get; init; }
+
+    public required string Trust { get; init; }
+
+    public required IReadOnlyList<string> Warnings { get; init; }
+
+    public required GatewayCounts Gateway { get; init; }
+
+    /// <summary>Makes the view of a record.</summary>
+    /// <param name="run">The record.</param>
+    /// <param name="workspace">The path of its workspace; named in the view only while it exists.</param>
+    public static RunView Of(RunRecord run, string workspace)
+    {
+        var outcome = run.Outcome;
+        var work = run.Progress.Work;
+        return new RunView
+        {
+            Id = run.Id,
+            State = run.State,
+            Workflow = run.Plan.Workflow,
+            Mode = run.Plan.Mode,
+            ModeReason = run.Plan.ModeReason,
+            SessionId = run.Plan.SessionId,
+            Result = outcome?.Result,
+            IsError = run.State.IsFinal() && run.State != RunState.Succeeded,
+            Error = outcome?.Error,
+            ExitCode = outcome?.ExitCode,
+            Signal = outcome?.Signal,
+            Turns = outcome?.Turns ?? 0,
+            MaxTurns = run.Plan.MaxTurns,
+            CostUsd = outcome?.CostUsd ?? 0,
+            Tokens = outcome?.Tokens ?? TokenCounts.None,
+            PermissionDenials = outcome?.PermissionDenials ?? [],
+            Model = outcome?.Model ?? run.Plan.Model,
+            CliVersion = outcome?.CliVersion,
+            Repository = run.Plan.Repository,
+            BaseCommit = run.Progress.Workspace?.BaseCommit,
+            HeadCommit = work?.HeadCommit,
+            Branch = run.Progress.DeliveredBranch,
+            Commits = work?.Commits ?? [],
+            FilesChanged = work?.FilesChanged ?? [],
+            CreatedAt = run.CreatedAt,
+            StartedAt = run.StartedAt,
+            FinishedAt = run.FinishedAt,
+            DurationMs = run.FinishedAt is { } end ? (long)(end - run.CreatedAt).TotalMilliseconds : null,
+            PhasesMs = run.Progress.Phases,
+            WorkspacePath = Directory.Exists(workspace) ? workspace : null,
+            Cleanup = new CleanupView(run.Cleanup, run.Progress.Leaked),
+            Sandbox = run.Plan.Sandbox.ToString().ToLowerInvariant(),
+            Trust = run.Plan.Trust.ToString().ToLowerInvariant(),
+            Warnings = [.. run.Plan.Notices, .. outcome?.Warnings ?? []],
+            Gateway = run.Progress.Gateway,
+        };
+    }
+}
+
+/// <summary>What clean-up came to, and what it had to leave.</summary>
+internal sealed record CleanupView(CleanupState State, IReadOnlyList<string> Leaked);
