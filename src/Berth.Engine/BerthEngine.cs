@@ -1,4 +1,221 @@
+using System.ComponentModel;
+using Berth.Engine.Claude;
+using Berth.Engine.Executors;
+using Berth.Engine.Executors.Local;
+using Berth.Engine.Git;
+using Berth.Engine.Processes;
+using Berth.Engine.Runs;
+using Berth.Engine.Storage;
+using Berth.Engine.Transcripts;
+using Berth.Engine.Workflows;
+using Berth.Engine.Workspaces;
+using Berth.Protocol;
+
 namespace Berth.Engine;
 
-/// <summary>Composition: the only file that names every folder.</summary>
-internal static class BerthEngine;
+/// <summary>Composition, and the face that the program sees: the only file that names every folder.</summary>
+internal sealed class BerthEngine
+{
+    private const int MaxListed = 1000;
+
+    // A host that dies again and again meets a defect, and another one would too.
+    private const int MaxRevivals = 3;
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Recent = TimeSpan.FromHours(24);
+
+    // A host that was just started needs a moment to take its lock.
+    private static readonly TimeSpan HostStartGrace = TimeSpan.FromSeconds(10);
+
+    private readonly BerthOptions options;
+    private readonly TimeProvider time;
+    private readonly RunStore runs;
+    private readonly RunDirectories directories;
+    private readonly JournalReader journals;
+    private readonly RepositoryWorkspaces workspaces;
+    private readonly ExecutorFactory executors;
+
+    private BerthEngine(BerthOptions options, TimeProvider time)
+    {
+        this.options = options;
+        this.time = time;
+        Directory.CreateDirectory(options.Home, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        runs = new RunStore(Database.Open(Path.Combine(options.Home, "berth.db")), time);
+        directories = new RunDirectories(Path.Combine(options.Home, "runs"), options.RunsRoot);
+        journals = new JournalReader(time);
+        Workflows = new WorkflowCatalog(new WorkflowOptions { Folders = options.WorkflowFolders });
+        workspaces = new RepositoryWorkspaces(
+            new WorkspaceOptions { MirrorsFolder = Path.Combine(options.Home, "mirrors"), UseMirror = options.UseMirror },
+            new GitProgram(
+                new GitOptions { ConfigFolder = Path.Combine(options.Home, "git"), Environment = options.Environment }, new ProcessRunner(time)),
+            time);
+        executors = new ExecutorFactory(() => (IExecutor)(object)new LocalExecutor(
+            new LocalExecutorOptions { RunsFolder = directories.Folder, SupervisorPath = options.SupervisorPath }, journals, time));
+    }
+
+    /// <summary>The workflows that there are.</summary>
+    public WorkflowCatalog Workflows { get; }
+
+    /// <summary>Opens the engine on a home, which is made where there is none.</summary>
+    /// <exception cref="FailureException"><c>database_newer</c>, <c>database_unusable</c>.</exception>
+    public static BerthEngine Open(BerthOptions options, TimeProvider time) => new(options, time);
+
+    /// <summary>Checks a request, creates the run, and starts its host.</summary>
+    /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
+    public async Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel)
+    {
+        var submission = new RunSubmission(options, Workflows, workspaces, executors, directories, runs);
+        var run = await submission.CreateAsync(request, time, cancel);
+        StartHost(run.Id);
+        return ViewOf(run);
+    }
+
+    /// <summary>Finds a run by its id, a prefix of it or its last characters.</summary>
+    /// <exception cref="FailureException"><c>run_not_found</c>, <c>run_ambiguous</c>.</exception>
+    public RunView Resolve(string fragment)
+    {
+        var found = RunId.IsFragment(fragment.ToLowerInvariant()) ? runs.FindByFragment(fragment.ToLowerInvariant()) : [];
+        return found.Count switch
+        {
+            1 => ViewOf(found[0]),
+            0 => throw new FailureException("run_not_found", $"There is no run '{fragment}'.", "berth ps --all lists the runs.", Fault.User),
+            _ => throw new FailureException("run_ambiguous", $"'{fragment}' names more than one run.", "Give more of the id.", Fault.User),
+        };
+    }
+
+    /// <summary>Runs, newest first; without <paramref name="all"/> those unfinished and those of the last 24 hours.</summary>
+    public IReadOnlyList<RunView> List(bool all)
+    {
+        var since = time.GetUtcNow() - Recent;
+        return [.. runs.List(unfinishedOnly: false, MaxListed).Where(run => all || !(run.FinishedAt < since)).Select(ViewOf)];
+    }
+
+    /// <summary>Reads what a run said, and follows it to its end where asked.</summary>
+    public IAsyncEnumerable<JournalEntry> ReadLogAsync(string id, long after, bool follow, CancellationToken cancel) =>
+        journals.ReadAsync(directories.Of(id), after, follow ? () => IsOver(id) : null, cancel);
+
+    /// <summary>Waits until a run is final and cleaned up. A host that dies meanwhile is replaced.</summary>
+    public async Task<RunView> WaitAsync(string id, CancellationToken cancel)
+    {
+        using var poll = new PeriodicTimer(Poll, time);
+        var hostSeen = time.GetTimestamp();
+        var revivals = 0;
+        for (var run = runs.Find(id)!; ; run = runs.Find(id)!)
+        {
+            if (run.State.IsFinal() && run.Cleanup != CleanupState.Pending)
+            {
+                return ViewOf(run);
+            }
+
+            if (LockFile.IsHeld(directories.HostLock(id)))
+            {
+                hostSeen = time.GetTimestamp();
+            }
+            else if (time.GetElapsedTime(hostSeen) > HostStartGrace)
+            {
+                if (revivals++ == MaxRevivals)
+                {
+                    throw new FailureException(
+                        "host_keeps_dying",
+                        $"The host of run {id} has died {MaxRevivals} times.",
+                        $"See {directories.HostLog(id)}; the run and its work are kept.",
+                        Fault.Berth);
+                }
+
+                StartHost(id);
+                hostSeen = time.GetTimestamp();
+            }
+
+            await poll.WaitForNextTickAsync(cancel);
+        }
+    }
+
+    /// <summary>Asks for a stop, durably, and makes sure that somebody acts on it.</summary>
+    public void RequestCancel(string id, bool force)
+    {
+        runs.RequestCancel(id, force ? CancelLevel.Hard : CancelLevel.Soft);
+        AdoptOrphans();
+    }
+
+    /// <summary>Starts a host for each open run that has none.</summary>
+    /// <returns>How many.</returns>
+    public int AdoptOrphans()
+    {
+        var orphans = runs.ListOpen().Where(run => !LockFile.IsHeld(directories.HostLock(run.Id))).ToList();
+        foreach (var run in orphans)
+        {
+            StartHost(run.Id);
+        }
+
+        return orphans.Count;
+    }
+
+    /// <summary>The host of one run: its whole flow. Returns at once where the run has a host already.</summary>
+    /// <returns>Whether this process was the host.</returns>
+    public async Task<bool> HostAsync(string id, CancellationToken stop)
+    {
+        using var held = LockFile.TryTake(directories.HostLock(id));
+        if (held is null || runs.Find(id) is not { } run)
+        {
+            return false;
+        }
+
+        var agent = new ClaudeCodeAgent(options, runs, directories, workspaces, executors, time);
+        try
+        {
+            await agent.RunAsync(run, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The run goes on under its supervisor; the next command adopts it.
+        }
+
+        return true;
+    }
+
+    /// <summary>Writes a run's changes as git shows them.</summary>
+    public async Task WriteDiffAsync(string id, bool stat, Stream output, CancellationToken cancel)
+    {
+        var run = runs.Find(id)!;
+        if (run.Progress is { Work: { } work, Workspace: { } prepared })
+        {
+            await workspaces.DiffAsync(prepared.Run, work.HeadCommit, stat, output, cancel);
+        }
+    }
+
+    /// <summary>Removes what ended runs still have, or says what that is.</summary>
+    /// <exception cref="FailureException"><c>run_not_final</c>.</exception>
+    public Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)
+    {
+        var executor = executors.CreateExecutor("local", "berth cleanup").Executor;
+        return new RunCleanup(runs, directories, workspaces, executor, time).RunAsync(selection, dryRun, cancel);
+    }
+
+    /// <summary>What is installed and what is missing, for the mode that this build has.</summary>
+    public Task<ExecutorProbe> ProbeAsync(CancellationToken cancel)
+    {
+        var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
+        return executors.CreateExecutor("local", "berth doctor").Executor.ProbeAsync(SandboxKind.Bubblewrap, claude, cancel);
+    }
+
+    private void StartHost(string id)
+    {
+        var command = options.HostCommand;
+        try
+        {
+            using var host = DetachedProgram.Start(command[0], [.. command.Skip(1), id], options.Environment, directories.HostLog(id));
+        }
+        catch (Win32Exception error)
+        {
+            throw new FailureException(
+                "host_start_failed",
+                $"The program that hosts runs, {command[0]}, could not be started: {error.Message}.",
+                "Check that Berth is installed completely; berth ps starts the run's host again.",
+                Fault.Operator,
+                error);
+        }
+    }
+
+    private bool IsOver(string id) => runs.Find(id) is not { } run || run.State.IsFinal();
+
+    private RunView ViewOf(RunRecord run) => RunView.Of(run, directories.Of(run.Id).Workspace);
+}

@@ -49,7 +49,10 @@ public sealed record JournalEntry
 /// <summary>The types of the events that Berth itself writes; the value of <c>data.type</c>.</summary>
 public static class BerthEvents
 {
-    /// <summary>The first event: what runs, where and why there. Holds the spec's facts.</summary>
+    /// <summary>The first event, the host's: what runs, where and why there. <c>mode</c>, <c>modeReason</c>, <c>workflow</c>, ...</summary>
+    public const string RunAccepted = "run_accepted";
+
+    /// <summary>The supervisor's first event. Holds the spec's facts.</summary>
     public const string RunStarted = "run_started";
 
     /// <summary>A phase began. <c>phase</c>: prepare, start, run, capture, deliver, cleanup.</summary>

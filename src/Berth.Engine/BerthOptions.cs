@@ -1,0 +1,64 @@
+using Berth.Engine.Gateway;
+
+namespace Berth.Engine;
+
+/// <summary>The settings of a home, bound and validated once by the program. Each has its row in docs/LOCAL_MODE_GUIDE.md.</summary>
+internal sealed record BerthOptions
+{
+    /// <summary>The folder of all state: database, run directories, mirrors. <c>BERTH_HOME</c>.</summary>
+    public required string Home { get; init; }
+
+    /// <summary>Where run directories really go; null for <see cref="Home"/>. <c>CLAUDE_LOCAL_WORKSPACE</c>.</summary>
+    public string? RunsRoot { get; init; }
+
+    /// <summary>Whether workspaces are removed at the end of a run. Default true. <c>CLAUDE_LOCAL_CLEANUP</c>.</summary>
+    public bool RemoveWorkspaces { get; init; } = true;
+
+    /// <summary>Whether repositories are mirrored. Default true. <c>CLAUDE_LOCAL_GIT_CACHE</c>.</summary>
+    public bool UseMirror { get; init; } = true;
+
+    /// <summary>How long a run may take where nobody says. 1 s to 24 h, default 2 h. <c>CLAUDE_CODE_TIMEOUT</c> (seconds).</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromHours(2);
+
+    /// <summary>How many runs work at once on this home; the others wait. 1 to 1000, default 20. <c>CLAUDE_CODE_MAX_CONCURRENT</c>.</summary>
+    public int MaxConcurrent { get; init; } = 20;
+
+    /// <summary>The mode where neither run nor workflow says: local, docker or auto. <c>CLAUDE_CODE_MODE</c>.</summary>
+    public string? Mode { get; init; }
+
+    /// <summary>Folders of workflows, later ones shadowing earlier ones.</summary>
+    public required IReadOnlyList<string> WorkflowFolders { get; init; }
+
+    /// <summary>Repositories (paths or URLs) whose own Claude configuration counts in full.</summary>
+    public IReadOnlyList<string> TrustedRepositories { get; init; } = [];
+
+    /// <summary>The CLI's binary, where it was named; else it is looked for. <c>BERTH_CLAUDE</c>.</summary>
+    public string? ClaudeBinary { get; init; }
+
+    /// <summary>The folder of the program, from which the CLI, the supervisor and the workflows are found.</summary>
+    public required string ProgramFolder { get; init; }
+
+    /// <summary>The supervisor's program. <c>BERTH_SUPERVISOR</c>.</summary>
+    public required string SupervisorPath { get; init; }
+
+    /// <summary>The command that starts a host, to which the run's id is added: an absolute path first.</summary>
+    public required IReadOnlyList<string> HostCommand { get; init; }
+
+    /// <summary>The environment that programs of the host (git, hosts of runs) are started with.</summary>
+    public required IReadOnlyDictionary<string, string> Environment { get; init; }
+
+    /// <summary>Where the model is and with which credential.</summary>
+    public required GatewayOptions Gateway { get; init; }
+
+    /// <summary>After how long without output a run is reported as idle. 1 s to 24 h, default 10 min. <c>BERTH_IDLE_REPORT</c>.</summary>
+    public TimeSpan IdleReport { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>After how long without output a run is stopped. 1 s to 24 h, default never. <c>BERTH_IDLE_STOP</c>.</summary>
+    public TimeSpan? IdleStop { get; init; }
+
+    /// <summary>How much memory all processes of a run may have together, in bytes, where the system can limit it. Default none. <c>BERTH_MEMORY</c>.</summary>
+    public long? MemoryBytes { get; init; }
+
+    /// <summary>How many processes a run may have, where the system can limit it. Default none. <c>BERTH_PROCESSES</c>.</summary>
+    public int? Processes { get; init; }
+}

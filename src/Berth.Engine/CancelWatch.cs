@@ -1,0 +1,79 @@
+using Berth.Engine.Executors;
+using Berth.Engine.Runs;
+
+namespace Berth.Engine;
+
+/// <summary>Looks for the stop that somebody asked for, and passes it on to whoever can act on it at that moment.</summary>
+/// <remarks>The request is a row of the database, so that it is not lost with any process; the price is this poll.</remarks>
+internal sealed class CancelWatch : IAsyncDisposable
+{
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
+    private readonly CancellationTokenSource beforeStart = new();
+    private readonly CancellationTokenSource done = new();
+    private readonly string runId;
+    private readonly IExecutor executor;
+    private readonly RunStore runs;
+    private readonly TimeProvider time;
+    private readonly Task loop;
+    private volatile bool live;
+    private CancelLevel passedOn;
+
+    public CancelWatch(string runId, IExecutor executor, RunStore runs, TimeProvider time)
+    {
+        this.runId = runId;
+        this.executor = executor;
+        this.runs = runs;
+        this.time = time;
+        loop = WatchAsync();
+    }
+
+    /// <summary>Cancelled when a stop was asked for; to be heeded until the execution is started.</summary>
+    public CancellationToken BeforeStart => beforeStart.Token;
+
+    /// <summary>From here on a stop is the executor's business.</summary>
+    public void ExecutionIsLive() => live = true;
+
+    /// <summary>From here on nothing is left to stop: what was done is captured and delivered.</summary>
+    public void ExecutionHasEnded() => live = false;
+
+    public async ValueTask DisposeAsync()
+    {
+        await done.CancelAsync();
+        await loop;
+        beforeStart.Dispose();
+        done.Dispose();
+    }
+
+    private async Task WatchAsync()
+    {
+        using var poll = new PeriodicTimer(Poll, time);
+        try
+        {
+            do
+            {
+                await LookAsync();
+            }
+            while (await poll.WaitForNextTickAsync(done.Token));
+        }
+        catch (OperationCanceledException) when (done.IsCancellationRequested)
+        {
+            // The flow has ended.
+        }
+    }
+
+    private async Task LookAsync()
+    {
+        var asked = runs.ReadCancel(runId);
+        if (asked <= passedOn)
+        {
+            return;
+        }
+
+        await beforeStart.CancelAsync();
+        if (live && await executor.CancelExecutionAsync(runId, asked == CancelLevel.Hard, done.Token))
+        {
+            runs.Move(runId, RunState.Running, RunState.Stopping);
+            passedOn = asked;
+        }
+    }
+}

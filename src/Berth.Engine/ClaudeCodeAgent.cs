@@ -1,0 +1,199 @@
+using Berth.Engine.Claude;
+using Berth.Engine.Executors;
+using Berth.Engine.Gateway;
+using Berth.Engine.Runs;
+using Berth.Engine.Transcripts;
+using Berth.Engine.Workspaces;
+using Berth.Protocol;
+
+namespace Berth.Engine;
+
+/// <summary>The flow of one run, from queued to cleaned up. Read this file first.</summary>
+/// <remarks>
+/// <para>
+/// (1) Resolve the workflow and check the request: <see cref="RunSubmission"/>, before the run exists. Then, in the run's host:
+/// (2) Prepare the workspace: mirror, clone, branch. (3) Choose the executor. (4) Execute: the supervisor runs Claude.
+/// (5) Follow the journal. (6) Capture the changes, whatever happened. (7) Deliver them. (8) Record the outcome, once.
+/// (9) Clean up.
+/// </para>
+/// <para>
+/// The host may be killed between any two lines. Each step saves what it came to, so the next host goes on after the last one saved;
+/// a step that was under way is done again, and is written so that this does no harm.
+/// </para>
+/// </remarks>
+internal sealed class ClaudeCodeAgent(
+    BerthOptions options, RunStore runs, RunDirectories directories, RepositoryWorkspaces workspaces, ExecutorFactory executors, TimeProvider time)
+{
+    private const string AuthorName = "Claude Code (Berth)";
+    private const string AuthorEmail = "noreply@berth.invalid";
+    private static readonly TimeSpan CleanUpDeadline = TimeSpan.FromMinutes(2);
+
+    /// <summary>Takes a run from wherever it stands to its end.</summary>
+    /// <param name="run">The run; this process holds its host lock.</param>
+    /// <param name="stop">Leaves the run to its supervisor and to the next host.</param>
+    public async Task RunAsync(RunRecord run, CancellationToken stop)
+    {
+        // (3) comes before (2) in time: the mode was decided with the request, and a cancel must know whom to tell.
+        var executor = executors.CreateExecutor(run.Plan.Mode, "the run's record").Executor;
+        var flow = new RunFlow(run, runs, directories, time);
+        var final = run.State;
+        if (!final.IsFinal())
+        {
+            await using var cancels = new CancelWatch(run.Id, executor, runs, time);
+            var outcome = await ReachOutcomeAsync(flow, executor, cancels, stop);
+            runs.Finish(run.Id, outcome); // (8)
+            final = outcome.State;
+        }
+
+        flow.SayFinished(final);
+        await CleanUpAsync(flow, executor); // (9)
+    }
+
+    private async Task<RunOutcome> ReachOutcomeAsync(RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken stop)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, cancels.BeforeStart);
+        Execution? execution = null;
+        try
+        {
+            await flow.WaitForPlaceAsync(options.MaxConcurrent, either.Token);
+            await PrepareAsync(flow, either.Token); // (2)
+            execution = await ExecuteAsync(flow, executor, cancels, stop); // (4) (5)
+            await CaptureAsync(flow, execution, stop); // (6)
+            await DeliverAsync(flow, stop); // (7)
+            return RunOutcomes.Of(execution);
+        }
+        catch (FailureException failed)
+        {
+            return RunOutcomes.Failed(execution, failed.Failure);
+        }
+        catch (OperationCanceledException) when (execution is null && cancels.BeforeStart.IsCancellationRequested && !stop.IsCancellationRequested)
+        {
+            return RunOutcomes.CancelledBeforeStart;
+        }
+        catch (Exception defect) when (!stop.IsCancellationRequested)
+        {
+            // The boundary of a run: a defect of ours ends this run, with its work kept, and no other.
+            await File.AppendAllTextAsync(directories.HostLog(flow.Id), $"{defect}\n", CancellationToken.None);
+            return RunOutcomes.Failed(execution, RunOutcomes.Defect(defect, directories.HostLog(flow.Id)));
+        }
+    }
+
+    // (2)
+    private async Task PrepareAsync(RunFlow flow, CancellationToken cancel)
+    {
+        if (flow.Progress is { Workspace: not null } or { StartIntended: true })
+        {
+            return;
+        }
+
+        flow.Begin(RunPhase.Prepare);
+        var prepared = await workspaces.PrepareAsync(RequestOf(flow), cancel);
+        flow.End(RunPhase.Prepare, progress => progress with { Workspace = prepared });
+    }
+
+    // (4) and (5)
+    private async Task<Execution> ExecuteAsync(RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken stop)
+    {
+        await using var notes = new GatewayNotes(flow, executor);
+        await using var gateway = await ModelGateway.ServeAsync(flow.Directory, options.Gateway, notes, time, stop);
+        var found = flow.Progress.StartIntended ? await executor.RecoverAsync(flow.Id, stop) : new(ExecutionState.NeverStarted);
+        if (found.State == ExecutionState.NeverStarted)
+        {
+            cancels.BeforeStart.ThrowIfCancellationRequested();
+            flow.Begin(RunPhase.Start);
+            flow.Save(progress => progress with { StartIntended = true });
+            await executor.ExecuteClaudeTaskAsync(SpecOf(flow, executor), stop);
+        }
+
+        runs.Move(flow.Id, RunState.Preparing, RunState.Running);
+        cancels.ExecutionIsLive();
+        var evidence = new ClaudeEvidence();
+        var entries = executor.GetExecutionLogsAsync(flow.Id, after: 0, follow: true, stop);
+        await foreach (var entry in JournalLineJoiner.JoinAsync(entries, flow.Directory, JournalLineJoiner.LongestJoined, stop))
+        {
+            flow.Read(entry, evidence);
+        }
+
+        cancels.ExecutionHasEnded();
+        return new Execution(evidence, await executor.RecoverAsync(flow.Id, stop));
+    }
+
+    // (6) The supervisor has made the commits inside the sandbox; here they are taken over, as data that nobody trusts.
+    private async Task CaptureAsync(RunFlow flow, Execution execution, CancellationToken stop)
+    {
+        var exit = execution.Recovered.Exit;
+        flow.EnterCapturing(exit);
+        if (flow.Progress.Collected || exit?.Capture is not { State: not CaptureState.Failed })
+        {
+            return;
+        }
+
+        flow.Begin(RunPhase.Capture);
+        var work = await workspaces.CollectAsync(flow.Progress.Workspace!.Run, stop);
+        flow.End(RunPhase.Capture, progress => progress with { Work = work, Collected = true });
+    }
+
+    // (7)
+    private async Task DeliverAsync(RunFlow flow, CancellationToken stop)
+    {
+        if (flow.Progress is not { Work: { } work, DeliveredBranch: null })
+        {
+            return;
+        }
+
+        flow.Begin(RunPhase.Deliver);
+        var branch = await workspaces.DeliverAsync(flow.Progress.Workspace!.Run, work, stop);
+        flow.End(RunPhase.Deliver, progress => progress with { DeliveredBranch = branch });
+        flow.Write(BerthEvents.Delivered, new(StringComparer.Ordinal) { ["branch"] = branch });
+    }
+
+    // (9) Under a deadline of its own: no cancel and no stop of the host reaches it.
+    private async Task CleanUpAsync(RunFlow flow, IExecutor executor)
+    {
+        using var deadline = new CancellationTokenSource(CleanUpDeadline, time);
+        flow.Begin(RunPhase.Cleanup);
+        var leaked = await executor.CleanUpAsync(flow.Id, flow.KeepsWorkspace, deadline.Token);
+        flow.EndCleanUp(leaked);
+    }
+
+    private WorkspaceRequest RequestOf(RunFlow flow) => new()
+    {
+        RunId = flow.Id,
+        Source = RepositorySource.Parse(flow.Plan.Repository, options.Home),
+        Ref = flow.Plan.Ref,
+        Branch = flow.Plan.Branch,
+        RunDirectory = flow.Directory,
+        AuthorName = AuthorName,
+        AuthorEmail = AuthorEmail,
+    };
+
+    private ExecutionSpec SpecOf(RunFlow flow, IExecutor executor)
+    {
+        var plan = flow.Plan;
+        var prepared = flow.Progress.Workspace!;
+        var policy = new ExecutionPolicy
+        {
+            Sandbox = plan.Sandbox,
+            Mounts = [.. AgentMounts.Of(plan, prepared)],
+            MemoryBytes = plan.MemoryBytes,
+            Processes = plan.Processes,
+        };
+        var layout = executor.LayOut(flow.Id, policy, plan.ClaudeBinary);
+        var invocation = AgentMounts.InvocationOf(plan, layout);
+        AgentMounts.WriteSettings(flow.Directory, invocation);
+        return new ExecutionSpec
+        {
+            RunId = flow.Id,
+            Facts = flow.Facts,
+            Argv = ClaudeCommandLine.Argv(invocation),
+            Environment = AgentMounts.EnvironmentOf(flow.Id, plan, invocation),
+            Policy = policy,
+            ClaudeBinary = plan.ClaudeBinary,
+            Capture = new CapturePlan(prepared.BaseCommit, flow.CommitMessage, AuthorName, AuthorEmail),
+            Limits = new ExecutionLimits { Timeout = plan.Timeout, IdleReport = options.IdleReport, IdleStop = plan.IdleStop },
+        };
+    }
+}
+
+/// <summary>What came of an execution: what its transcript proves, and how it ended.</summary>
+internal sealed record Execution(ClaudeEvidence Evidence, RecoveredExecution Recovered);

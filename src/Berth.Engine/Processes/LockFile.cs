@@ -1,0 +1,38 @@
+namespace Berth.Engine.Processes;
+
+/// <summary>A lock file: held by at most one process, and free again the moment that process is gone, however it went.</summary>
+/// <remarks>.NET takes <c>flock</c> for <see cref="FileShare.None"/>; the kernel drops it with the last descriptor.</remarks>
+internal sealed class LockFile : IDisposable
+{
+    private readonly FileStream file;
+
+    private LockFile(FileStream file) => this.file = file;
+
+    /// <summary>Takes the lock, or returns null where somebody else has it.</summary>
+    /// <exception cref="IOException">The folder is gone or the disk is full.</exception>
+    public static LockFile? TryTake(string path)
+    {
+        try
+        {
+            return new LockFile(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+        }
+        catch (IOException taken) when (taken is not (DirectoryNotFoundException or FileNotFoundException) && File.Exists(path))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether somebody has the lock now.</summary>
+    public static bool IsHeld(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return false;
+        }
+
+        using var taken = TryTake(path);
+        return taken is null;
+    }
+
+    public void Dispose() => file.Dispose();
+}

@@ -1,0 +1,109 @@
+using Berth.Engine.Executors;
+using Berth.Engine.Processes;
+using Berth.Engine.Runs;
+using Berth.Engine.Workspaces;
+using Berth.Protocol;
+
+namespace Berth.Engine;
+
+/// <summary>Which runs to clean up: one, or the ended ones, all or those of an age.</summary>
+/// <param name="RunId">One run, by its whole id.</param>
+/// <param name="OlderThan">Those that ended at least so long ago; null for all that ended.</param>
+internal sealed record CleanupSelection(string? RunId = null, TimeSpan? OlderThan = null);
+
+/// <summary>What clean-up removed, or would remove.</summary>
+internal sealed record CleanupReport(bool DryRun, IReadOnlyList<CleanedRun> Runs)
+{
+    /// <summary>Bytes freed, or to be freed, as the files' lengths add up.</summary>
+    public long Bytes { get; init; } = Runs.Sum(run => run.Bytes);
+}
+
+/// <summary>One run's part of it.</summary>
+/// <param name="RunId">The run; it may be one that no record knows.</param>
+/// <param name="Paths">What was there.</param>
+/// <param name="Bytes">How much that was.</param>
+/// <param name="Leaked">What could not be removed.</param>
+internal sealed record CleanedRun(string RunId, IReadOnlyList<string> Paths, long Bytes, IReadOnlyList<string> Leaked);
+
+/// <summary>Removes what ended runs still have: kept workspaces, leaks of earlier clean-ups, and what no run remembers.</summary>
+/// <remarks>Records, transcripts and branches stay.</remarks>
+internal sealed class RunCleanup(
+    RunStore runs, RunDirectories directories, RepositoryWorkspaces workspaces, IExecutor executor, TimeProvider time)
+{
+    // A directory without a record may belong to a run that is just being created.
+    private static readonly TimeSpan OrphanAge = TimeSpan.FromHours(1);
+
+    /// <summary>Cleans up, or only says what it would do.</summary>
+    /// <exception cref="FailureException"><c>run_not_final</c>: the one run named is still at work.</exception>
+    public async Task<CleanupReport> RunAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)
+    {
+        var cleaned = new List<CleanedRun>();
+        foreach (var owned in await executor.ListOwnedAsync(cancel))
+        {
+            if (IsSelected(owned.RunId, selection, out var run) && owned.Residue.Count > 0)
+            {
+                var bytes = owned.Residue.Sum(SizeOf);
+                var leaked = dryRun ? [] : await CleanAsync(owned.RunId, run, cancel);
+                cleaned.Add(new CleanedRun(owned.RunId, owned.Residue, bytes, leaked));
+            }
+        }
+
+        return new CleanupReport(dryRun, cleaned);
+    }
+
+    private bool IsSelected(string id, CleanupSelection selection, out RunRecord? run)
+    {
+        run = runs.Find(id);
+        if (selection.RunId is { } named)
+        {
+            var chosen = string.Equals(named, id, StringComparison.Ordinal);
+            return chosen && run is { State: var state } && !state.IsFinal()
+                ? throw new FailureException("run_not_final", $"The run {id} is still at work.", $"berth cancel {id} stops it.", Fault.User)
+                : chosen;
+        }
+
+        if (run is null)
+        {
+            return time.GetUtcNow().UtcDateTime - Directory.GetLastWriteTimeUtc(directories.Of(id).Root) > OrphanAge;
+        }
+
+        return run.State.IsFinal() && time.GetUtcNow() - run.FinishedAt >= (selection.OlderThan ?? TimeSpan.Zero);
+    }
+
+    private async Task<IReadOnlyList<string>> CleanAsync(string id, RunRecord? run, CancellationToken cancel)
+    {
+        using var held = LockFile.TryTake(directories.HostLock(id));
+        if (held is null)
+        {
+            return [$"{directories.Of(id).Root} (its host is at work)"];
+        }
+
+        var leaked = await executor.CleanUpAsync(id, keepWorkspace: false, cancel);
+        if (run is null)
+        {
+            directories.Remove(id);
+            return leaked;
+        }
+
+        if (run.Progress.Workspace is { } prepared)
+        {
+            await workspaces.ReleaseAsync(prepared.Run, cancel);
+        }
+
+        runs.SaveProgress(id, run.Progress with { Leaked = leaked });
+        runs.SetCleanup(id, leaked.Count == 0 ? CleanupState.Done : CleanupState.Leaked);
+        return leaked;
+    }
+
+    private static long SizeOf(string path)
+    {
+        var found = new FileInfo(path);
+        if (found.LinkTarget is not null || (!found.Exists && !Directory.Exists(path)))
+        {
+            return 0;
+        }
+
+        var everything = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };
+        return found.Exists ? found.Length : new DirectoryInfo(path).EnumerateFiles("*", everything).Sum(file => file.Length);
+    }
+}

@@ -1,0 +1,209 @@
+using System.Text.Json;
+using Berth.Engine.Claude;
+using Berth.Engine.Runs;
+using Berth.Protocol;
+
+namespace Berth.Engine;
+
+/// <summary>The phases that a host takes the time of; the supervisor takes those of the run and of capture.</summary>
+internal enum RunPhase
+{
+    Prepare,
+    Start,
+    Capture,
+    Deliver,
+    Cleanup,
+}
+
+/// <summary>How far one run has come: saves each step, says it in the journal, and takes its time.</summary>
+internal sealed class RunFlow
+{
+    private static readonly TimeSpan QueuePoll = TimeSpan.FromMilliseconds(200);
+    private readonly RunStore runs;
+    private readonly TimeProvider time;
+    private readonly Lock gate = new();
+    private RunState state;
+    private long phaseStarted;
+    private DateTimeOffset? startBegan;
+
+    public RunFlow(RunRecord run, RunStore runs, RunDirectories directories, TimeProvider time)
+    {
+        this.runs = runs;
+        this.time = time;
+        Id = run.Id;
+        Plan = run.Plan;
+        Progress = run.Progress;
+        Directory = directories.Of(run.Id);
+        state = run.State;
+        if (state != RunState.Queued && !state.IsFinal())
+        {
+            Save(progress => progress with { Adoptions = progress.Adoptions + 1 });
+        }
+    }
+
+    public string Id { get; }
+
+    public RunPlan Plan { get; }
+
+    public RunDirectory Directory { get; }
+
+    public RunProgress Progress { get; private set; }
+
+    /// <summary>The message for what the agent leaves uncommitted.</summary>
+    public string CommitMessage => $"{Plan.Workflow}: {Plan.Title}\n\nBerth-Run: {Id}\n";
+
+    /// <summary>Whether the workspace stays: asked for, or because it is the only place where the work is.</summary>
+    public bool KeepsWorkspace => Plan.Keep || (Progress.StartIntended && !Progress.Collected);
+
+    /// <summary>What the first events say of the run.</summary>
+    public Dictionary<string, string> Facts => new(StringComparer.Ordinal)
+    {
+        ["runId"] = Id,
+        ["workflow"] = Plan.Workflow,
+        ["mode"] = Plan.Mode,
+        ["modeReason"] = Plan.ModeReason,
+        ["sandbox"] = Plan.Sandbox.ToString().ToLowerInvariant(),
+        ["trust"] = Plan.Trust.ToString().ToLowerInvariant(),
+        ["repository"] = Plan.Repository,
+        ["title"] = Plan.Title,
+    };
+
+    /// <summary>Waits until fewer runs than allowed are at work, and takes a place among them.</summary>
+    public async Task WaitForPlaceAsync(int maxConcurrent, CancellationToken cancel)
+    {
+        if (state != RunState.Queued)
+        {
+            return;
+        }
+
+        Write(BerthEvents.RunAccepted, Facts);
+        foreach (var notice in Plan.Notices)
+        {
+            Write(BerthEvents.Notice, new(StringComparer.Ordinal) { ["message"] = notice });
+        }
+
+        if (!runs.Claim(Id, maxConcurrent))
+        {
+            Write(BerthEvents.Phase, new(StringComparer.Ordinal) { ["phase"] = "queued" });
+            using var poll = new PeriodicTimer(QueuePoll, time);
+            while (!runs.Claim(Id, maxConcurrent))
+            {
+                await poll.WaitForNextTickAsync(cancel);
+            }
+        }
+
+        state = RunState.Preparing;
+    }
+
+    /// <summary>Saves a step that was taken.</summary>
+    public void Save(Func<RunProgress, RunProgress> step)
+    {
+        lock (gate)
+        {
+            Progress = step(Progress);
+            runs.SaveProgress(Id, Progress);
+        }
+    }
+
+    /// <summary>A phase begins.</summary>
+    public void Begin(RunPhase phase)
+    {
+        phaseStarted = time.GetTimestamp();
+        startBegan = phase == RunPhase.Start ? time.GetUtcNow() : startBegan;
+        if (phase != RunPhase.Cleanup)
+        {
+            Write(BerthEvents.Phase, new(StringComparer.Ordinal) { ["phase"] = phase.ToString().ToLowerInvariant() });
+        }
+    }
+
+    /// <summary>The phase has ended, and this is what it came to.</summary>
+    public void End(RunPhase phase, Func<RunProgress, RunProgress> step)
+    {
+        var took = (long)time.GetElapsedTime(phaseStarted).TotalMilliseconds;
+        Save(progress => step(progress with
+        {
+            Phases = phase switch
+            {
+                RunPhase.Prepare => progress.Phases with { Prepare = took },
+                RunPhase.Capture => progress.Phases with { Capture = (progress.Phases.Capture ?? 0) + took },
+                RunPhase.Deliver => progress.Phases with { Deliver = took },
+                RunPhase.Cleanup => progress.Phases with { Cleanup = took },
+                _ => progress.Phases,
+            },
+        }));
+    }
+
+    /// <summary>Takes what the execution says into account.</summary>
+    public void Read(JournalEntry entry, ClaudeEvidence evidence)
+    {
+        if (string.Equals(entry.Stream, JournalEntry.Stdout, StringComparison.Ordinal))
+        {
+            evidence.Add(entry.Data);
+        }
+        else if (string.Equals(entry.Stream, JournalEntry.Stderr, StringComparison.Ordinal))
+        {
+            evidence.AddStderr(entry.Data.ToString());
+        }
+        else if (startBegan is { } began && IsEvent(entry, BerthEvents.AgentStarted))
+        {
+            var took = (long)(entry.At - began).TotalMilliseconds;
+            Save(progress => progress with { Phases = progress.Phases with { Start = took } });
+        }
+    }
+
+    /// <summary>The execution has ended; its changes are being taken over.</summary>
+    public void EnterCapturing(ExitRecord? exit)
+    {
+        _ = runs.Move(Id, RunState.Running, RunState.Capturing) || runs.Move(Id, RunState.Stopping, RunState.Capturing);
+        if (exit is not null && !Progress.Collected)
+        {
+            Save(progress => progress with { Phases = progress.Phases with { Run = exit.AgentMs, Capture = exit.CaptureMs } });
+        }
+    }
+
+    /// <summary>Writes an event of the host's. Only while no supervisor writes.</summary>
+    public void Write(string type, Dictionary<string, string> values)
+    {
+        using var journal = JournalWriter.Open(Directory.JournalFile, time);
+        journal.AppendEvent(type, writer =>
+        {
+            foreach (var (name, value) in values)
+            {
+                writer.WriteString(name, value);
+            }
+        });
+    }
+
+    /// <summary>Says in the journal that the run is final, unless it is said there already.</summary>
+    public void SayFinished(RunState final)
+    {
+        if (!EndsWithFinished())
+        {
+            Write(BerthEvents.RunFinished, new(StringComparer.Ordinal) { ["state"] = JsonNamingPolicy.SnakeCaseLower.ConvertName(final.ToString()) });
+        }
+    }
+
+    // Only the last lines are looked at: nothing is written after this event but by a host that died before it could know.
+    private bool EndsWithFinished()
+    {
+        const int TailBytes = 4096;
+        using var journal = File.OpenRead(Directory.JournalFile);
+        journal.Seek(-Math.Min(TailBytes, journal.Length), SeekOrigin.End);
+        using var tail = new StreamReader(journal);
+        return tail.ReadToEnd().Contains($"\"type\":\"{BerthEvents.RunFinished}\"", StringComparison.Ordinal);
+    }
+
+    /// <summary>Records what clean-up came to.</summary>
+    public void EndCleanUp(IReadOnlyList<string> leaked)
+    {
+        End(RunPhase.Cleanup, progress => progress with { Leaked = leaked });
+        runs.SetCleanup(Id, leaked.Count == 0 ? CleanupState.Done : CleanupState.Leaked);
+    }
+
+    /// <summary>Whether an entry is an event of Berth's of a type.</summary>
+    private static bool IsEvent(JournalEntry entry, string type) =>
+        string.Equals(entry.Stream, JournalEntry.Berth, StringComparison.Ordinal)
+        && entry.Data.ValueKind == JsonValueKind.Object
+        && entry.Data.TryGetProperty("type", out var found)
+        && found.ValueEquals(type);
+}

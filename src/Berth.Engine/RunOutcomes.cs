@@ -1,0 +1,87 @@
+using Berth.Engine.Claude;
+using Berth.Engine.Executors;
+using Berth.Engine.Runs;
+using Berth.Protocol;
+
+namespace Berth.Engine;
+
+/// <summary>Computes outcomes from evidence: the transcript, the exit record, what capture found. Never from an exit code alone.</summary>
+internal static class RunOutcomes
+{
+    /// <summary>The outcome of a run whose execution ended.</summary>
+    public static RunOutcome Of(Execution execution)
+    {
+        var found = execution.Recovered;
+        if (found.Exit is not { } exit)
+        {
+            return Of(execution.Evidence, Lost(found));
+        }
+
+        var verdict = ClaudeVerdict.Judge(execution.Evidence, exit);
+        var (state, error) = exit switch
+        {
+            { Cause: ExitCause.Cancelled } => (RunState.Cancelled, verdict.Failure ?? Cancelled),
+            { Cause: ExitCause.TimedOut } => (RunState.TimedOut, verdict.Failure),
+            _ when !verdict.Succeeded => (RunState.Failed, verdict.Failure),
+            { Capture: { State: CaptureState.Failed, Failure: var failure } } => (RunState.Failed, failure),
+            _ => (RunState.Succeeded, null),
+        };
+        return Of(verdict, state, exit, error);
+    }
+
+    /// <summary>The outcome of a run that a step refused; what the agent had done and said still counts.</summary>
+    public static RunOutcome Failed(Execution? execution, Failure failure)
+    {
+        var outcome = execution is null ? new RunOutcome { State = RunState.Failed } : Of(execution);
+        return outcome with { State = outcome.State == RunState.Succeeded ? RunState.Failed : outcome.State, Error = outcome.Error ?? failure };
+    }
+
+    /// <summary>A defect of ours, as an outcome.</summary>
+    public static Failure Defect(Exception defect, string hostLog) => new(
+        "internal_error",
+        $"Berth itself failed: {defect.GetType().Name}: {defect.Message}",
+        $"This is a defect; please report it with {hostLog}.",
+        Fault.Berth);
+
+    /// <summary>The outcome of a run that was cancelled before the agent was started.</summary>
+    public static RunOutcome CancelledBeforeStart { get; } = new() { State = RunState.Cancelled, Error = Cancelled };
+
+    private static Failure Cancelled => new("cancelled", "The run was cancelled.", string.Empty, Fault.Nobody);
+
+    private static Failure Lost(RecoveredExecution found) => found switch
+    {
+        { Rebooted: true } => new(
+            "machine_restarted", "The machine was restarted while the run was going on.", "Run it again; its workspace is kept.", Fault.Nobody),
+        { Failure: { } failure } => failure,
+        _ => new("supervisor_died", "The supervisor of the run died.", "Run it again; its workspace is kept.", Fault.Operator),
+    };
+
+    private static RunOutcome Of(ClaudeEvidence evidence, Failure lost) => new()
+    {
+        State = RunState.Lost,
+        Error = lost,
+        Turns = evidence.Turns,
+        CostUsd = evidence.CostUsd,
+        Tokens = evidence.ResultTokens.Plus(evidence.LaterTokens),
+        PermissionDenials = [.. evidence.Denials],
+        Model = evidence.Model,
+        CliVersion = evidence.CliVersion,
+        Warnings = evidence.Warnings,
+    };
+
+    private static RunOutcome Of(ClaudeVerdict verdict, RunState state, ExitRecord? exit, Failure? error) => new()
+    {
+        State = state,
+        Error = error,
+        Result = verdict.Result,
+        ExitCode = exit?.ExitCode,
+        Signal = exit?.Signal,
+        Turns = verdict.Turns,
+        CostUsd = verdict.CostUsd,
+        Tokens = verdict.Tokens,
+        PermissionDenials = verdict.PermissionDenials,
+        Model = verdict.Model,
+        CliVersion = verdict.CliVersion,
+        Warnings = verdict.Warnings,
+    };
+}

@@ -1,0 +1,45 @@
+namespace Berth.Engine;
+
+/// <summary>What somebody asks for: one run of a workflow. Null means: the workflow's choice, else the settings', else the default.</summary>
+internal sealed record RunRequest
+{
+    public required string Workflow { get; init; }
+
+    /// <summary>The prompt. 1 byte to 9 MiB of UTF-8 without NUL.</summary>
+    public required string Message { get; init; }
+
+    /// <summary>A path or URL; null for the repository of <see cref="CurrentDirectory"/>.</summary>
+    public string? Repository { get; init; }
+
+    public required string CurrentDirectory { get; init; }
+
+    public string? Ref { get; init; }
+
+    public string? Branch { get; init; }
+
+    /// <summary>local, docker or auto.</summary>
+    public string? Mode { get; init; }
+
+    public string? Model { get; init; }
+
+    /// <summary>1 to 1000.</summary>
+    public int? MaxTurns { get; init; }
+
+    /// <summary>US dollars; more than 0, at most 10,000.</summary>
+    public decimal? MaxBudgetUsd { get; init; }
+
+    /// <summary>1 second to 24 hours.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Variables for the agent; they outrank the workflow's. Values are redacted in everything that is shown.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>bubblewrap or none.</summary>
+    public string? Sandbox { get; init; }
+
+    /// <summary>none, instructions or full.</summary>
+    public string? Trust { get; init; }
+
+    /// <summary>Whether the workspace stays; null for the settings' choice.</summary>
+    public bool? Keep { get; init; }
+}

@@ -1,0 +1,228 @@
+using Berth.Engine.Claude;
+using Berth.Engine.Executors;
+using Berth.Engine.Gateway;
+using Berth.Engine.Runs;
+using Berth.Engine.Workflows;
+using Berth.Engine.Workspaces;
+using Berth.Protocol;
+
+namespace Berth.Engine;
+
+/// <summary>Turns a request into a run, or refuses it before anything is created.</summary>
+internal sealed class RunSubmission(
+    BerthOptions options,
+    WorkflowCatalog workflows,
+    RepositoryWorkspaces workspaces,
+    ExecutorFactory executors,
+    RunDirectories directories,
+    RunStore runs)
+{
+    private const int MinSecretLength = 6;
+    private const int TitleLength = 72;
+
+    /// <summary>Checks everything and creates the run in the state <c>queued</c>. It still needs a host.</summary>
+    /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
+    public async Task<RunRecord> CreateAsync(RunRequest request, TimeProvider time, CancellationToken cancel)
+    {
+        var workflow = workflows.Load(request.Workflow);
+        Refuse(request.Message.Contains('\0', StringComparison.Ordinal), "prompt_invalid", "The prompt holds a NUL character.", "Remove it.");
+        var input = ClaudeCommandLine.InputLine(request.Message);
+        var environment = Merge(workflow.Environment, request.Environment);
+        var id = RunId.New(time);
+        var plan = await PlanAsync(request, workflow, environment, id, cancel);
+        var secrets = new RunSecrets
+        {
+            Environment = environment,
+            Redact = [.. environment.Values.Where(value => value.Length >= MinSecretLength), .. options.Gateway.Secrets],
+        };
+        directories.Create(
+            id, new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets));
+        try
+        {
+            return runs.Insert(id, plan);
+        }
+        catch
+        {
+            directories.Remove(id);
+            throw;
+        }
+    }
+
+    private async Task<RunPlan> PlanAsync(
+        RunRequest request, Workflow workflow, IReadOnlyDictionary<string, string> environment, string id, CancellationToken cancel)
+    {
+        var (mode, askedBy) = (request.Mode, workflow.Settings.Mode, options.Mode) switch
+        {
+            ({ } asked, _, _) => (asked, "--mode"),
+            (_, { } asked, _) => (asked, "the workflow"),
+            (_, _, { } asked) => (asked, "CLAUDE_CODE_MODE"),
+            _ => ("auto", "the default"),
+        };
+        var choice = executors.CreateExecutor(mode, askedBy);
+        var sandbox = ParseSandbox(request.Sandbox ?? workflow.Settings.Sandbox);
+        var permissions = workflow.Settings.PermissionMode;
+        Refuse(
+            permissions == PermissionMode.Bypass && sandbox == SandboxKind.None,
+            "bypass_needs_sandbox",
+            $"The workflow {workflow.Name} bypasses permissions, which is possible inside a sandbox only.",
+            "Leave out --sandbox none, or give the workflow explicit tool rules.");
+        var branch = request.Branch ?? $"berth/{workflow.Name}/{RunId.Short(id)}";
+        var source = RepositorySource.Parse(request.Repository ?? request.CurrentDirectory, request.CurrentDirectory);
+        var facts = await workspaces.InspectAsync(source, request.Ref, branch, cancel);
+        var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
+        var probe = await choice.Executor.ProbeAsync(sandbox, claude, cancel);
+        if (probe.Failure is { } missing)
+        {
+            throw new FailureException(missing);
+        }
+
+        CheckCredential();
+        return new RunPlan
+        {
+            Workflow = workflow.Name,
+            WorkflowFolder = workflow.Folder,
+            Mode = choice.Mode,
+            ModeReason = choice.Reason,
+            Repository = source.Location,
+            Ref = request.Ref,
+            Branch = branch,
+            SessionId = Guid.NewGuid().ToString(),
+            AllowedTools = workflow.AllowedTools,
+            PermissionMode = permissions,
+            Trust = TrustOf(request, workflow, source),
+            Sandbox = sandbox,
+            Model = Checked(request.Model ?? workflow.Settings.Model),
+            MaxTurns = InRange(request.MaxTurns ?? workflow.Settings.MaxTurns),
+            MaxBudgetUsd = InRange(request.MaxBudgetUsd ?? workflow.Settings.MaxBudgetUsd),
+            Timeout = request.Timeout ?? workflow.Settings.Timeout ?? options.Timeout,
+            IdleStop = workflow.Settings.IdleTimeout ?? options.IdleStop,
+            MemoryBytes = options.MemoryBytes,
+            Processes = options.Processes,
+            Keep = request.Keep ?? !options.RemoveWorkspaces,
+            Title = TitleOf(request.Message),
+            EnvironmentNames = [.. environment.Keys.Order(StringComparer.Ordinal)],
+            ClaudeBinary = claude!,
+            HasSystemPrompt = workflow.SystemPrompt.Length > 0,
+            HasMcpConfig = workflow.McpConfigJson is not null,
+            Notices = [.. Notices(facts, probe, environment, sandbox)],
+        };
+    }
+
+    private static IEnumerable<string> Notices(
+        RepositoryFacts facts, ExecutorProbe probe, IReadOnlyDictionary<string, string> environment, SandboxKind sandbox)
+    {
+        foreach (var note in facts.Notes)
+        {
+            yield return note;
+        }
+
+        if (sandbox == SandboxKind.None)
+        {
+            yield return "Weak isolation: without a sandbox the agent is a process of yours and can read what you can read.";
+        }
+
+        foreach (var check in probe.Checks.Where(check => check is { Ok: false, Required: false, Mend.Length: > 0 }))
+        {
+            yield return $"{check.Name}: {check.Detail}";
+        }
+
+        var shown = environment.Where(pair => pair.Value.Length is > 0 and < MinSecretLength).Select(pair => pair.Key).ToList();
+        if (shown.Count > 0)
+        {
+            yield return $"Not redacted, for values under {MinSecretLength} characters cannot be: {string.Join(", ", shown)}.";
+        }
+    }
+
+    private Trust TrustOf(RunRequest request, Workflow workflow, RepositorySource source)
+    {
+        if (request.Trust is { } asked)
+        {
+            return Enum.TryParse<Trust>(asked, ignoreCase: true, out var trust) && !char.IsAsciiDigit(asked[0])
+                ? trust
+                : throw new FailureException(
+                    "trust_unknown", $"--trust {asked} does not exist.", "Use none, instructions or full.", Fault.User);
+        }
+
+        var named = options.TrustedRepositories
+            .Any(trusted => string.Equals(RepositorySource.Parse(trusted, options.Home).Canonical, source.Canonical, StringComparison.Ordinal));
+        return named ? Trust.Full : workflow.Settings.Trust ?? Trust.Instructions;
+    }
+
+    private void CheckCredential() => Refuse(
+        !options.Gateway.HasCredential && options.Gateway.Upstream == GatewayOptions.PublicApi,
+        "credential_missing",
+        "There is nothing to authenticate with at the model's API.",
+        "Set ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN or CLAUDE_CODE_OAUTH_TOKEN; or try berth demo, which needs none.",
+        Fault.Operator);
+
+    private static Dictionary<string, string> Merge(
+        IReadOnlyDictionary<string, string> workflow, IReadOnlyDictionary<string, string> request)
+    {
+        var merged = new Dictionary<string, string>(workflow, StringComparer.Ordinal);
+        foreach (var (name, value) in request)
+        {
+            merged[name] = value;
+        }
+
+        foreach (var name in merged.Keys)
+        {
+            Refuse(!EnvironmentName.IsName(name), "environment_invalid", $"--env {name}: expected {EnvironmentName.Expected}.", "Write --env NAME=VALUE.");
+            var why = name.StartsWith("BERTH_", StringComparison.Ordinal)
+                ? $"{name} is one of the variables by which Berth knows its own processes"
+                : EnvironmentName.WhyRefused(name);
+            Refuse(why is not null, "environment_reserved", $"{why}.", "Choose another name.");
+        }
+
+        return merged;
+    }
+
+    private static SandboxKind ParseSandbox(string? text) => text switch
+    {
+        null or "bubblewrap" => SandboxKind.Bubblewrap,
+        "none" => SandboxKind.None,
+        _ => throw new FailureException(
+            "sandbox_unknown", $"--sandbox {text} does not exist.", "Use bubblewrap or none.", Fault.User),
+    };
+
+    private static int? InRange(int? turns)
+    {
+        Refuse(turns is < 1 or > WorkflowSettings.MostTurns, "max_turns_invalid", $"--max-turns {turns} is out of range.", "Use 1 to 1000.");
+        return turns;
+    }
+
+    private static decimal? InRange(decimal? budget)
+    {
+        Refuse(
+            budget is <= 0 or > WorkflowSettings.HighestBudget,
+            "max_budget_invalid",
+            $"--max-budget-usd {budget} is out of range.",
+            "Use more than 0 and at most 10000.");
+        return budget;
+    }
+
+    private static string? Checked(string? model)
+    {
+        Refuse(
+            model is not null && (model.Length is 0 or > 200 || model[0] == '-' || model.Any(char.IsControl)),
+            "model_invalid",
+            $"--model {model} cannot be a model's name.",
+            "Use an alias such as opus or sonnet, or a model's full name.");
+        return model;
+    }
+
+    private static string TitleOf(string message)
+    {
+        var line = message.AsSpan().Trim();
+        var end = line.IndexOfAny('\n', '\r');
+        var first = new string(line[..(end < 0 ? line.Length : end)].ToArray().Where(c => !char.IsControl(c)).ToArray());
+        return first.Length <= TitleLength ? first : string.Concat(first.AsSpan(0, TitleLength - 1), "…");
+    }
+
+    private static void Refuse(bool wrong, string code, string message, string hint, Fault fault = Fault.User)
+    {
+        if (wrong)
+        {
+            throw new FailureException(code, message, hint, fault);
+        }
+    }
+}
