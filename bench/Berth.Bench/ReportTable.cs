@@ -1,0 +1,47 @@
+using System.Globalization;
+using System.Text;
+
+namespace Berth.Bench;
+
+/// <summary>Measured values against their goals, as a table of Markdown. Ratios and shares, for machines differ.</summary>
+internal sealed class ReportTable
+{
+    private readonly List<(string What, string Measured, string Goal, bool? Met)> rows = [];
+
+    /// <summary>Whether no goal was missed.</summary>
+    public bool AllMet => rows.TrueForAll(row => row.Met is not false);
+
+    /// <summary>The value below which a share of the samples lies.</summary>
+    public static double Percentile(IEnumerable<double> samples, double share)
+    {
+        var sorted = samples.Order().ToList();
+        return sorted[Math.Clamp((int)Math.Ceiling(share * sorted.Count) - 1, 0, sorted.Count - 1)];
+    }
+
+    public static double Median(IEnumerable<double> samples) => Percentile(samples, 0.5);
+
+    /// <summary>A value that has a goal: at most so much.</summary>
+    public void AtMost(string what, double value, double goal, string unit) =>
+        rows.Add((what, Text(value, unit), "at most " + Text(goal, unit), value <= goal));
+
+    /// <summary>A value that is only told.</summary>
+    public void Tell(string what, double value, string unit) => rows.Add((what, Text(value, unit), string.Empty, null));
+
+    public string Markdown(int runs)
+    {
+        var text = new StringBuilder();
+        text.AppendLine("# Local mode against the bare CLI").AppendLine()
+            .AppendLine(CultureInfo.InvariantCulture, $"Made by `bench/Berth.Bench`: {runs} runs of each, in turn, on one machine with {Environment.ProcessorCount} cores; the real CLI,")
+            .AppendLine("the scripted model on loopback, a repository of one file, one tool call. Times are medians unless p95 is said.").AppendLine()
+            .AppendLine("| what | measured | goal | met |").AppendLine("|---|---:|---:|---|");
+        foreach (var (what, measured, goal, met) in rows)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {what} | {measured} | {goal} | {(met is { } yes ? (yes ? "yes" : "**no**") : string.Empty)} |");
+        }
+
+        return text.ToString();
+    }
+
+    private static string Text(double value, string unit) =>
+        value.ToString(value < 10 ? "0.00" : "0", CultureInfo.InvariantCulture) + (unit.Length > 0 ? " " + unit : string.Empty);
+}
