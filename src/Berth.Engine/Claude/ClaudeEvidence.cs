@@ -49,6 +49,7 @@ internal sealed class ClaudeEvidence
     private readonly StringBuilder stderr = new();
     private string? lastMessage;
     private string? lastMainMessage;
+    private bool sawAnswers;
     private int turns;
     private int toldTurns;
 
@@ -72,7 +73,9 @@ internal sealed class ClaudeEvidence
     public decimal CostUsd { get; private set; }
 
     /// <summary>How many answers the model gave in the conversation itself; subagents not counted.</summary>
-    public int Turns => Math.Max(turns, turns == 0 ? toldTurns : 0);
+    /// <remarks>A result's <c>num_turns</c> counts tool results too, so it only stands in where no answer was
+    /// seen.</remarks>
+    public int Turns => sawAnswers ? turns : toldTurns;
 
     /// <summary>The model that answered last, or that was to answer.</summary>
     public string? Model { get; private set; }
@@ -190,6 +193,7 @@ internal sealed class ClaudeEvidence
     private void AddAssistant(JsonElement e)
     {
         WentOn = true;
+        sawAnswers = true;
         var message = e.Member("message");
         var id = message.Text("id");
         var isReal = message.Text("model") is { } model and not "<synthetic>";

@@ -74,7 +74,8 @@ internal static class ClaudeJson
         const decimal Reason = 1_000_000_000;
         var value = element.Member(name);
         var isNumber = value.ValueKind == JsonValueKind.Number;
-        return isNumber && value.TryGetDecimal(out var number) ? Math.Clamp(number, 0, Reason) : null;
+        // The CLI adds up binary fractions: 0.018000000000000002.
+        return isNumber && value.TryGetDecimal(out var number) ? Math.Round(Math.Clamp(number, 0, Reason), 9) : null;
     }
 
     private static string Repair(string json)

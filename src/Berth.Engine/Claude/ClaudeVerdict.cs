@@ -123,7 +123,8 @@ internal sealed record ClaudeVerdict
     {
         // A result that nothing followed is the whole of the work, also where the end had to be brought about
         // afterwards.
-        var isDone = evidence is { Result.IsSuccess: true } && (!evidence.WentOn || exit.Cause == ExitCause.HungAfterResult);
+        var isLast = !evidence.WentOn || exit.Cause == ExitCause.HungAfterResult;
+        var isDone = isLast && evidence is { Result.IsSuccess: true };
         switch (exit.Cause)
         {
             case ExitCause.StartFailed:
@@ -151,7 +152,7 @@ internal sealed record ClaudeVerdict
         {
             { OutOfMemory: true } => (ClaudeEnd.OutOfMemory, ExitFailures.OutOfMemory(exit)),
             { ProcessLimit: true } => (ClaudeEnd.ProcessLimit, ExitFailures.ProcessLimit(exit)),
-            _ when IsOrdinary(exit) && evidence.Result is { IsSuccess: false } told => ResultFailures.Of(told, evidence),
+            _ when IsOrdinary(exit) && evidence.Result is { IsSuccess: false } it => ResultFailures.Of(it, evidence),
             _ => ExitFailures.Of(evidence, exit),
         };
     }

@@ -11,7 +11,7 @@ internal static class ExitFailures
     private const string Doctor = "Run 'berth doctor'; it says what is missing and how to mend it.";
     private const string Logs = "Look at the end of 'berth logs' for what it did last.";
     private const string Outside = "Somebody or something on the machine sent that signal; start the run again.";
-    private const string Limits = "A limit of memory or processes can do this, or a hand; see 'berth doctor' and dmesg.";
+    private const string Limits = "A limit of memory or processes can do this, or a hand; see dmesg.";
 
     private static readonly string[] SignalNames =
     [
@@ -88,7 +88,7 @@ internal static class ExitFailures
             1 => ("claude_failed", "Claude ended with exit code 1", Logs, Fault.Agent),
             2 => ("claude_usage", "Claude refused its arguments and ended with exit code 2", Doctor, Fault.Berth),
             125 => Sandbox,
-            126 => ("claude_not_executable", "The Claude Code CLI is not executable: exit code 126", Doctor, Fault.Operator),
+            126 => ("claude_not_executable", "The Claude CLI is not executable: exit code 126", Doctor, Fault.Operator),
             127 => ("claude_missing", "The Claude Code CLI was not found: exit code 127", Doctor, Fault.Operator),
             129 => ("claude_hung_up", "Claude was ended by SIGHUP", Outside, Fault.Nobody),
             130 => ("claude_interrupted", "Claude was ended by SIGINT", Outside, Fault.Nobody),

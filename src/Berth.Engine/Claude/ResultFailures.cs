@@ -91,7 +91,7 @@ internal static class ResultFailures
             (402, _) or (_, "billing_error") => (
                 "model_billing", "The model's service wants payment", "Look at the account's credit.", Fault.Operator),
             (404, _) or (_, "model_not_found") => (
-                "model_not_found", "The model is not known or not open to you", "Name another with --model.", Fault.User),
+                "model_not_found", "The model is not known or not open to you", "Name another: --model.", Fault.User),
             (429, _) => ("model_rate_limited", "The model's service had too many requests", Later, Fault.Model),
             (529, _) => ("model_overloaded", "The model's service is overloaded", Later, Fault.Model),
             (>= 500, _) => ("model_server_error", "The model's service failed", Later, Fault.Model),
