@@ -110,7 +110,8 @@ public sealed record ExitRecord
 /// <param name="State">What it came to.</param>
 /// <param name="Head">The workspace's last commit, or null.</param>
 /// <param name="Committed">Whether it had to commit what the agent left.</param>
-/// <param name="Failure">Why it failed, or null.</param>
+/// <param name="Failure">Why it failed, or, where it did not, what it could not take (<c>capture_incomplete</c>: keep
+/// the workspace); else null.</param>
 public sealed record CaptureRecord(CaptureState State, string? Head = null, bool Committed = false,
     Failure? Failure = null);
 

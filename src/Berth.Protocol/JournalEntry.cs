@@ -49,16 +49,18 @@ public sealed record JournalEntry
 /// <summary>The types of the events that Berth itself writes; the value of <c>data.type</c>.</summary>
 public static class BerthEvents
 {
-    /// <summary>The first event, the host's: what runs, where and why there. <c>mode</c>, <c>modeReason</c>, <c>workflow</c>, ...</summary>
+    /// <summary>The first event, the host's: what runs, where and why there. <c>mode</c>, <c>modeReason</c>,
+    /// <c>workflow</c>, ...</summary>
     public const string RunAccepted = "run_accepted";
 
-    /// <summary>The supervisor's first event. Holds the spec's facts.</summary>
+    /// <summary>The supervisor's first event. <c>runId</c>, and <c>facts</c>: the spec's, as an object.</summary>
     public const string RunStarted = "run_started";
 
-    /// <summary>A phase began. <c>phase</c>: prepare, start, run, capture, deliver, cleanup.</summary>
+    /// <summary>A phase began. <c>phase</c>: prepare, start, run, capture, deliver, cleanup. The supervisor says run
+    /// and capture, the host the others.</summary>
     public const string Phase = "phase";
 
-    /// <summary>Something that people should know. <c>message</c>.</summary>
+    /// <summary>Something that people should know. <c>message</c>; where output was lost, <c>bytes</c>.</summary>
     public const string Notice = "notice";
 
     /// <summary>The agent was started. <c>pid</c>.</summary>
@@ -76,7 +78,7 @@ public static class BerthEvents
     /// <summary>The journal is full; from here on only the result event is kept. <c>bytes</c>.</summary>
     public const string JournalFull = "journal_full";
 
-    /// <summary>Capture has ended. A <see cref="CaptureRecord"/>.</summary>
+    /// <summary>Capture has ended. <c>capture</c>: a <see cref="CaptureRecord"/>.</summary>
     public const string Captured = "captured";
 
     /// <summary>Processes outlived the agent and were killed. <c>count</c>.</summary>

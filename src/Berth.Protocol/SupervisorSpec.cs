@@ -1,6 +1,9 @@
 namespace Berth.Protocol;
 
 /// <summary>What a supervisor is to do: <c>spec.json</c>. Immutable and free of secrets.</summary>
+/// <remarks>
+/// Every property is written: a source-generated reader gives a missing one no default of the record's, but nothing.
+/// </remarks>
 public sealed record SupervisorSpec
 {
     /// <summary>The version of this format. A supervisor refuses one that it does not know.</summary>

@@ -3,7 +3,7 @@ using Berth.Protocol.Posix;
 namespace Berth.Supervisor;
 
 /// <summary>The processes of the run: all our descendants, for we are their reaper.</summary>
-internal sealed class RunProcesses(TimeProvider time)
+internal sealed class RunProcesses(CgroupMembership cgroups, TimeProvider time)
 {
     internal const int Terminate = 15;
     internal const int Kill = 9;
@@ -23,13 +23,15 @@ internal sealed class RunProcesses(TimeProvider time)
         }
     }
 
-    /// <summary>Starts a child that waits for itself. Only the main thread may call this.</summary>
+    /// <summary>Starts a child that waits for itself, under the limits of the run. Only the main thread may call
+    /// this.</summary>
+    /// <exception cref="Berth.Protocol.FailureException"><c>cgroup_refused</c>.</exception>
     internal ChildProcess Start(ChildProcessStart start)
     {
         lock (gate)
         {
             // Inside the lock, so that a child that ends at once is never taken for an orphan.
-            var child = ChildProcess.Start(start);
+            var child = cgroups.Inside(() => ChildProcess.Start(start));
             own.Add(child);
             return child;
         }

@@ -21,6 +21,7 @@ internal sealed class SupervisedRun : IDisposable
     private readonly Redactor redactor;
     private readonly RunJournal journal;
     private readonly RunWatch watch;
+    private readonly CgroupMembership cgroups;
     private readonly RunProcesses processes;
     private readonly AutoResetEvent wake = new(false);
     private readonly FirstErrorLine firstError = new();
@@ -36,7 +37,8 @@ internal sealed class SupervisedRun : IDisposable
         startedAt = time.GetUtcNow();
         journal = new RunJournal(writer, directory, spec.Limits);
         watch = new RunWatch(spec.Limits, spec.Stop, time);
-        processes = new RunProcesses(time);
+        cgroups = new CgroupMembership(spec.Limits.Cgroups);
+        processes = new RunProcesses(cgroups, time);
     }
 
     /// <summary>Runs it all.</summary>
@@ -76,10 +78,9 @@ internal sealed class SupervisedRun : IDisposable
         {
             RunId = spec.RunId, Cause = ExitCause.StartFailed, StartedAt = startedAt, EndedAt = startedAt,
         };
-        var cgroups = new CgroupMembership(spec.Limits.Cgroups);
         try
         {
-            using var agent = StartAgent(secrets, cgroups);
+            using var agent = StartAgent(secrets);
             record = Supervise(agent, record with { AgentStartedAt = time.GetUtcNow() });
         }
         catch (Exception failure) when (failure is Win32Exception or ArgumentException or FailureException)
@@ -112,7 +113,7 @@ internal sealed class SupervisedRun : IDisposable
         wake.Set();
     });
 
-    private ChildProcess StartAgent(RunSecrets secrets, CgroupMembership cgroups)
+    private ChildProcess StartAgent(RunSecrets secrets)
     {
         var environment = new Dictionary<string, string>(spec.Agent.Environment, StringComparer.Ordinal);
         foreach (var (name, value) in secrets.Environment)
@@ -130,7 +131,7 @@ internal sealed class SupervisedRun : IDisposable
             Output = ChildStdio.Pipe,
             Error = ChildStdio.Pipe,
         };
-        return cgroups.Inside(() => processes.Start(start));
+        return processes.Start(start);
     }
 
     private ExitRecord Supervise(ChildProcess agent, ExitRecord record)
