@@ -5,17 +5,17 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 /// <summary>
-/// Runs at the start of each process of ours that a test starts (test.sh names it in their runtimeconfig.json), and adds what that
-/// process has covered to the file of hits when it ends.
+/// Runs at the start of each process of ours that a test starts (test.sh names it in their runtimeconfig.json), and
+/// adds what that process has covered to the file of hits when it ends.
 /// </summary>
 /// <remarks>
-/// The instrumented assemblies would do so themselves, under a named mutex. But a named mutex holds within one session, and the
-/// supervisor and the host each begin a session of their own: of 200 such processes that ended in groups of 20, 92 crashed in their exit
-/// handler, and the tests saw a wrong exit code. So the trackers are told to write nothing, and this writes instead, under a file lock.
+/// The instrumented assemblies would do so themselves, under a named mutex. But a named mutex holds within one session,
+/// and the supervisor and the host each begin a session of their own: of 200 such processes that ended in groups of 20,
+/// 92 crashed in their exit handler, and the tests saw a wrong exit code. So the trackers are told to write nothing,
+/// and this writes instead, under a file lock.
 /// </remarks>
-[SuppressMessage("Design", "CA1050:Declare types in namespaces", Justification = "The runtime looks for this very name.")]
-[SuppressMessage("Design", "MA0047:Declare types in namespaces", Justification = "The runtime looks for this very name.")]
-[SuppressMessage("Maintainability", "CA1515:Make public types internal", Justification = "As above.")]
+[SuppressMessage("Design", "CA1050", Justification = "The runtime looks for this very name, in no namespace.")]
+[SuppressMessage("Design", "MA0047", Justification = "The runtime looks for this very name, in no namespace.")]
 internal static class StartupHook
 {
     private const string TrackerNamespace = "Coverlet.Core.Instrumentation.Tracker";
@@ -23,7 +23,9 @@ internal static class StartupHook
     private static readonly string Here = typeof(StartupHook).Assembly.Location;
     private static readonly string[] Ours = ["Berth.Protocol", "Berth.Engine", "berth", "berth-supervisor"];
 
-    /// <summary>Called by the runtime before Main, and so ahead of the trackers, whose handlers then come after this one.</summary>
+    /// <summary>
+    /// Called by the runtime before Main, and so ahead of the trackers, whose handlers then come after this one.
+    /// </summary>
     public static void Initialize() => AppDomain.CurrentDomain.ProcessExit += (_, _) => WriteHits();
 
     private static void WriteHits()
