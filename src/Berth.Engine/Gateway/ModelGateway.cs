@@ -76,10 +76,9 @@ internal sealed class ModelGateway : IAsyncDisposable
     /// <summary>Stops serving: calls in flight are cut.</summary>
     public async ValueTask DisposeAsync()
     {
-        using var now = new CancellationTokenSource(TimeSpan.Zero);
         try
         {
-            await app.StopAsync(now.Token);
+            await app.StopAsync(new CancellationToken(canceled: true));
         }
         catch (OperationCanceledException)
         {

@@ -39,7 +39,7 @@ public sealed partial class BoundaryTests
         ["src/Berth.Engine/ClaudeCodeAgent.cs"] = "run",
         ["src/Berth.Engine/Gateway/ModelGateway.cs"] = "request",
         ["src/Berth/Program.cs"] = "command",
-        ["src/Berth.Engine/Runs/RunHost.cs"] = "background loop",
+        ["src/Berth.Supervisor/OutputPump.cs"] = "background loop",
     };
 
     [Fact]

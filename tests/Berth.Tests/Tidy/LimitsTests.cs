@@ -61,19 +61,20 @@ public sealed class LimitsTests
             }
         }
 
-        foreach (var node in root.DescendantNodes())
+        var nodes = root.DescendantNodes().ToList();
+        foreach (var node in nodes.Where(node => node is BaseMethodDeclarationSyntax or LocalFunctionStatementSyntax))
         {
             var (first, last) = LinesOf(node);
-            if (node is BaseMethodDeclarationSyntax or LocalFunctionStatementSyntax && last - first >= MethodLines)
+            if (last - first >= MethodLines)
             {
                 yield return Invariant($"{file}:{first + 1}: {NameOf(node)} has {last - first + 1} lines");
             }
+        }
 
-            if (node is ParameterListSyntax { Parameters.Count: > Parameters } list)
-            {
-                var line = LinesOf(list.Parent!).First + 1;
-                yield return Invariant($"{file}:{line}: {NameOf(list.Parent!)} has {list.Parameters.Count} parameters");
-            }
+        foreach (var list in nodes.OfType<ParameterListSyntax>().Where(list => list.Parameters.Count > Parameters))
+        {
+            var line = LinesOf(list.Parent!).First + 1;
+            yield return Invariant($"{file}:{line}: {NameOf(list.Parent!)} has {list.Parameters.Count} parameters");
         }
     }
 
