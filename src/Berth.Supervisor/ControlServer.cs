@@ -10,7 +10,8 @@ namespace Berth.Supervisor;
 /// nobody.</summary>
 internal sealed class ControlServer : IDisposable
 {
-    private const int MostClients = 16;
+    // Fifty cancels at once must each get an answer.
+    private const int MostClients = 128;
     private const int FirstBuffer = 4096;
     private static readonly TimeSpan SendBound = TimeSpan.FromSeconds(2);
 

@@ -60,7 +60,7 @@ public sealed class StopTests : IDisposable
         run.StartFake("!ignore INT TERM HUP interrupt\n!say working\n!hang");
         await run.WaitForAsync("assistant");
         var watch = Stopwatch.StartNew();
-        var replies = await Task.WhenAll(Enumerable.Range(0, 14).Select(_ => run.CancelAsync()));
+        var replies = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => run.CancelAsync()));
         Assert.All(replies, reply => Assert.True(reply.Ok));
         var exit = await run.EndAsync();
         Assert.Equal(ExitCause.Cancelled, exit.Cause);
