@@ -3,7 +3,8 @@ using Xunit;
 
 namespace Berth.SystemTests;
 
-/// <summary>Where these tests find the programs that they run. What is missing fails a test by name; nothing is skipped in silence.</summary>
+/// <summary>Where these tests find the programs that they run. What is missing fails a test by name; nothing is
+/// skipped in silence.</summary>
 internal static class SystemTestEnvironment
 {
     /// <summary>The tests' output folder: the programs are run from here, so that their coverage is measured.</summary>
@@ -14,13 +15,16 @@ internal static class SystemTestEnvironment
         ?? throw new InvalidOperationException("No global.json above the tests.");
 
     /// <summary>The supervisor.</summary>
-    internal static string Supervisor => Required(Path.Combine(OutputFolder, "berth-supervisor"), "build the tests again");
+    internal static string Supervisor =>
+        Required(Path.Combine(OutputFolder, "berth-supervisor"), "build the tests again");
 
     /// <summary>The CLI that misbehaves on request.</summary>
-    internal static string FakeClaude => Required(Path.Combine(OutputFolder, "berth-fake-claude"), "build the tests again");
+    internal static string FakeClaude =>
+        Required(Path.Combine(OutputFolder, "berth-fake-claude"), "build the tests again");
 
     /// <summary>The scripted model.</summary>
-    internal static string ScriptedModel => Required(Path.Combine(OutputFolder, "berth-scripted-model"), "build the tests again");
+    internal static string ScriptedModel =>
+        Required(Path.Combine(OutputFolder, "berth-scripted-model"), "build the tests again");
 
     /// <summary>The command line.</summary>
     internal static string Berth => Required(Path.Combine(OutputFolder, "berth"), "build the tests again");
@@ -31,12 +35,15 @@ internal static class SystemTestEnvironment
         "type `npm ci` in tools/claude, or set BERTH_CLAUDE");
 
     /// <summary>The folder of the .NET runtime, for programs that are not self-contained.</summary>
-    internal static string DotnetRoot { get; } = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));
+    internal static string DotnetRoot { get; } =
+        Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));
 
     private static string InstalledClaude => Path.Combine(
         RepositoryRoot,
         "tools/claude/node_modules/@anthropic-ai",
-        RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "claude-code-linux-arm64" : "claude-code-linux-x64",
+        RuntimeInformation.ProcessArchitecture == Architecture.Arm64
+            ? "claude-code-linux-arm64"
+            : "claude-code-linux-x64",
         "claude");
 
     private static string Required(string path, string mend)

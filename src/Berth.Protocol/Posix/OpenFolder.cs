@@ -6,11 +6,12 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Berth.Protocol.Posix;
 
-/// <summary>A folder held open, whose entries are reached by name and never through a symbolic link or a mount.</summary>
+/// <summary>A folder held open, whose entries are reached by name and never through a symbolic link or a
+/// mount.</summary>
 /// <remarks>
-/// Paths do not do for trees that an agent has written: between a check and a deletion a folder can become a link, a tree can be
-/// deeper than a path may be long, and a name need not be UTF-8. So names are bytes, and every step starts at a descriptor. The calls
-/// answer with an error number, 0 for success, because most of them are expected.
+/// Paths do not do for trees that an agent has written: between a check and a deletion a folder can become a link, a
+/// tree can be deeper than a path may be long, and a name need not be UTF-8. So names are bytes, and every step
+/// starts at a descriptor. The calls answer with an error number, 0 for success, because most of them are expected.
 /// </remarks>
 public sealed class OpenFolder : IDisposable
 {
@@ -66,7 +67,8 @@ public sealed class OpenFolder : IDisposable
         var size = FolderCalls.GetEntries(Descriptor, bite, BiteBytes);
         for (var at = 0; at < size;)
         {
-            // struct linux_dirent64: inode (8 bytes), offset (8), record length (2), type (1), name with a NUL at its end.
+            // struct linux_dirent64: inode (8 bytes), offset (8), record length (2), type (1), name with a NUL at its
+            // end.
             const int HeaderBytes = 19;
             var length = BinaryPrimitives.ReadUInt16LittleEndian(bite.AsSpan(at + 16));
             var name = bite.AsSpan(at + HeaderBytes, length - HeaderBytes);
@@ -106,7 +108,8 @@ public sealed class OpenFolder : IDisposable
 
     private static byte[] Terminated(ReadOnlySpan<byte> name) => [.. name, 0];
 
-    private static string PathOf(int descriptor) => string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{descriptor}");
+    private static string PathOf(int descriptor) =>
+        string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{descriptor}");
 
     private static int OpenItself(int place) =>
         FolderCalls.OpenAt(place, Terminated("."u8), Libc.ReadOnly | FolderCalls.Folder | Libc.CloseOnExec, 0);
@@ -130,7 +133,8 @@ public sealed class OpenFolder : IDisposable
         var text = Terminated(name);
         var flags = Libc.PathOnly | FolderCalls.Folder | FolderCalls.NoFollow | Libc.CloseOnExec;
         var how = new FolderCalls.OpenHow((ulong)flags, 0, FolderCalls.NoMounts | FolderCalls.NoMagicLinks);
-        var place = (int)FolderCalls.OpenAt2(FolderCalls.OpenAt2Number, Descriptor, text, how, (nuint)Marshal.SizeOf(how));
+        var place =
+            (int)FolderCalls.OpenAt2(FolderCalls.OpenAt2Number, Descriptor, text, how, (nuint)Marshal.SizeOf(how));
 
         // Kernels before 5.6 lack the call; there the removal of a mount point still fails as busy.
         return place < 0 && Marshal.GetLastPInvokeError() == FolderCalls.NotImplemented
@@ -182,8 +186,10 @@ internal static partial class FolderCalls
     internal const int NotImplemented = 38;
 
     // These two are among the few flags that differ between the architectures.
-    internal static readonly int Folder = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x4000 : 0x10000;
-    internal static readonly int NoFollow = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
+    internal static readonly int Folder =
+        RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x4000 : 0x10000;
+    internal static readonly int NoFollow =
+        RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
 
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
     internal static partial int OpenAt(int folder, byte[] name, int flags, int mode);

@@ -14,7 +14,8 @@ public abstract class ExecutorConformance : IAsyncDisposable
     private const int Kill = 9;
 
     // A number of seconds that no other process sleeps: by it a daemon is found whose environment is empty.
-    private readonly string unique = RandomNumberGenerator.GetInt32(100_000, 999_999).ToString(CultureInfo.InvariantCulture);
+    private readonly string unique =
+        RandomNumberGenerator.GetInt32(100_000, 999_999).ToString(CultureInfo.InvariantCulture);
 
     private protected abstract ExecutorStage Stage { get; }
 
@@ -25,7 +26,7 @@ public abstract class ExecutorConformance : IAsyncDisposable
     {
         var run = Stage.NewRun();
         var id = ExecutorStage.IdOf(run);
-        await Stage.StartAsync(Stage.Shell(run, "for i in $(seq 40); do echo \"{\\\"type\\\":\\\"n\\\",\\\"n\\\":$i}\"; sleep 0.02; done"));
+        await Stage.StartAsync(Stage.Shell(run, """for i in $(seq 40); do echo '{"type":"n"}'; sleep 0.02; done"""));
         var first = new List<JournalEntry>();
         using (var bound = new CancellationTokenSource(Eventually.Bound))
         {
@@ -73,7 +74,7 @@ public abstract class ExecutorConformance : IAsyncDisposable
             Stage.Shell(run, "echo partial > work.txt; echo said; (setsid sleep 600 >/dev/null 2>&1 &); sleep 600"));
         await Eventually.TrueAsync(() => File.Exists(Path.Combine(run.Workspace, "work.txt")), "the agent has worked");
         await Eventually.SomeAsync(
-            async () => (await Stage.PrintedAsync(id)) is { Count: > 0 } lines ? lines : null, "the agent has said something");
+            async () => (await Stage.PrintedAsync(id)) is { Count: > 0 } lines ? lines : null, "the agent speaks");
 
         Assert.True(handle.Supervisor.Signal(Kill));
         await Eventually.TrueAsync(() => !handle.Supervisor.IsAlive, "the supervisor is dead");
@@ -152,7 +153,8 @@ public abstract class ExecutorConformance : IAsyncDisposable
         var (patient, strict) = (Stage.NewRun(), Stage.NewRun());
         var limits = new ExecutionLimits { IdleReport = TimeSpan.FromSeconds(0.3) };
         var patientSpec = Stage.Shell(patient, "sleep 1; echo done") with { Limits = limits };
-        var strictSpec = Stage.Shell(strict, "sleep 600") with { Limits = limits with { IdleStop = TimeSpan.FromSeconds(0.6) } };
+        var strictSpec =
+            Stage.Shell(strict, "sleep 600") with { Limits = limits with { IdleStop = TimeSpan.FromSeconds(0.6) } };
 
         var exits = await Task.WhenAll(Stage.RunAsync(patientSpec), Stage.RunAsync(strictSpec));
 
@@ -181,9 +183,9 @@ public abstract class ExecutorConformance : IAsyncDisposable
                 await start;
             }
 
-            await Eventually.SomeAsync<object>(
+            await Eventually.TrueAsync(
                 async () => await Stage.Executor.CancelExecutionAsync(spec.RunId, force: true, Ending)
-                    || (await Stage.Executor.RecoverAsync(spec.RunId, Ending)).State == ExecutionState.Exited ? spec : null,
+                    || (await Stage.Executor.RecoverAsync(spec.RunId, Ending)).State == ExecutionState.Exited,
                 "the cancel is taken");
             await start;
             var exit = await Stage.EndOfAsync(spec.RunId);
@@ -200,7 +202,8 @@ public abstract class ExecutorConformance : IAsyncDisposable
         await Stage.StartAsync(spec);
 
         var taken = await Task.WhenAll(Enumerable.Range(0, 50).Select(
-            _ => Stage.Executor.CancelExecutionAsync(spec.RunId, force: false, Ending))).WaitAsync(Eventually.Bound, Ending);
+            _ => Stage.Executor.CancelExecutionAsync(spec.RunId, force: false, Ending)))
+                .WaitAsync(Eventually.Bound, Ending);
 
         Assert.Contains(true, taken);
         Assert.Equal(ExitCause.Cancelled, (await Stage.EndOfAsync(spec.RunId)).Cause);
@@ -274,7 +277,8 @@ public abstract class ExecutorConformance : IAsyncDisposable
             Environment = new Dictionary<string, string>(StringComparer.Ordinal),
         });
         var now = ProcessIdentity.Of(stranger.Id)!;
-        foreach (var old in new[] { now with { StartTicks = now.StartTicks - 1 }, now with { BootId = "another-boot" } })
+        ProcessIdentity[] others = [now with { StartTicks = now.StartTicks - 1 }, now with { BootId = "another-boot" }];
+        foreach (var old in others)
         {
             var run = Stage.NewRun();
             var id = ExecutorStage.IdOf(run);
@@ -295,7 +299,8 @@ public abstract class ExecutorConformance : IAsyncDisposable
     public async Task A18_Children_have_the_default_SIGPIPE_and_no_descriptors_but_three()
     {
         var run = Stage.NewRun();
-        var spec = Stage.Shell(run, "grep -E 'Sig(Ign|Blk)' /proc/self/status | cut -f2; ls /proc/self/fd | tr '\\n' ' '");
+        var spec =
+            Stage.Shell(run, "grep -E 'Sig(Ign|Blk)' /proc/self/status | cut -f2; ls /proc/self/fd | tr '\\n' ' '");
 
         await Stage.RunAsync(spec);
 
@@ -308,6 +313,62 @@ public abstract class ExecutorConformance : IAsyncDisposable
 
         // The fourth descriptor is the folder that ls reads.
         Assert.Equal("0 1 2 3 ", printed[2]);
+    }
+
+    [Fact]
+    public async Task What_the_agent_left_is_captured_into_a_bundle()
+    {
+        var run = Stage.NewRun();
+        await ExecutorStage.ToolAsync("git", ["-C", run.Workspace, "init", "--quiet", "--initial-branch=main"]);
+        var spec = Stage.Shell(run, "echo work > work.txt; echo '[user] name = Mallory' > $HOME/.gitconfig") with
+        {
+            Capture = new CapturePlan(null, "Take the work", "Agent", "agent@example.org"),
+        };
+
+        var exit = await Stage.RunAsync(spec);
+
+        Assert.Equal(CaptureState.Bundled, exit.Capture?.State);
+        Assert.True(exit.Capture!.Committed);
+        await ExecutorStage.ToolAsync("git", ["bundle", "list-heads", run.BundleFile]);
+    }
+
+    [Fact]
+    public async Task A_supervisor_that_cannot_be_asked_is_an_error_of_its_own()
+    {
+        var run = Stage.NewRun();
+        var id = ExecutorStage.IdOf(run);
+        var ping = new ControlRequest { Verb = ControlVerb.Ping };
+        var early = await Assert.ThrowsAsync<FailureException>(() => Stage.Executor.SendAsync(id, ping, Ending));
+        Assert.Equal("execution_not_running", early.Failure.Code);
+
+        await Stage.StartAsync(Stage.Shell(run, "sleep 600"));
+        await Stage.Executor.SendAsync(id, ping, Ending);
+        var bad = new ControlRequest { Verb = ControlVerb.Note };
+        var refused = await Assert.ThrowsAsync<FailureException>(() => Stage.Executor.SendAsync(id, bad, Ending));
+
+        Assert.Equal("control_refused", refused.Failure.Code);
+        Assert.Contains(
+            await Stage.Executor.ListOwnedAsync(Ending),
+            owned => owned.State == ExecutionState.Running && owned.Residue.Count > 3);
+    }
+
+    [Fact]
+    public async Task A_supervisor_that_hangs_is_killed_with_its_tree_by_force()
+    {
+        const int Stop = 19;
+        var run = Stage.NewRun();
+        var id = ExecutorStage.IdOf(run);
+        var handle = await Stage.StartAsync(Stage.Shell(run, "(setsid sleep 600 &); sleep 600"));
+        await Stage.EventAsync(id, BerthEvents.AgentStarted);
+        handle.Supervisor.Signal(Stop);
+
+        var soft = await Assert.ThrowsAsync<FailureException>(
+            () => Stage.Executor.CancelExecutionAsync(id, force: false, Ending));
+        Assert.Equal("supervisor_not_answering", soft.Failure.Code);
+        Assert.True(await Stage.Executor.CancelExecutionAsync(id, force: true, Ending));
+
+        await ExecutorStage.NoProcessesAsync(id);
+        Assert.Equal(ExecutionState.Gone, (await Stage.Executor.RecoverAsync(id, Ending)).State);
     }
 
     [Fact]
@@ -325,7 +386,9 @@ public abstract class ExecutorConformance : IAsyncDisposable
         await ExecutorStage.NoProcessesAsync(spec.RunId);
         Assert.False(Path.Exists(run.Workspace));
         Assert.True(File.Exists(run.JournalFile));
-        Assert.DoesNotContain(await Stage.Executor.ListOwnedAsync(Ending), owned => string.Equals(owned.RunId, spec.RunId, StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            await Stage.Executor.ListOwnedAsync(Ending),
+            owned => string.Equals(owned.RunId, spec.RunId, StringComparison.Ordinal));
     }
 
     public virtual async ValueTask DisposeAsync()

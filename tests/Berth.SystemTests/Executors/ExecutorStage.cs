@@ -47,7 +47,8 @@ internal sealed class ExecutorStage : IAsyncDisposable
             ? []
             : [new ReadOnlyMount(SystemTestEnvironment.DotnetRoot, SystemTestEnvironment.DotnetRoot)];
 
-    /// <summary>All that another process would have: the folder. The old object is forgotten, as by a killed host.</summary>
+    /// <summary>All that another process would have: the folder. The old object is forgotten, as by a killed
+    /// host.</summary>
     internal void Restart() => Executor = create(RunsFolder);
 
     /// <summary>Makes a run directory with a workspace.</summary>
@@ -133,7 +134,8 @@ internal sealed class ExecutorStage : IAsyncDisposable
 
     /// <summary>Waits until the journal has an event of a type, whoever wrote it.</summary>
     internal Task<JournalEntry> EventAsync(string runId, string type) => Eventually.SomeAsync(
-        async () => (await JournalAsync(runId)).FirstOrDefault(entry => Is(entry, type)), $"run {runId} has the event {type}");
+        async () => (await JournalAsync(runId)).FirstOrDefault(entry => Is(entry, type)),
+        $"run {runId} has the event {type}");
 
     internal static bool Is(JournalEntry entry, string type) =>
         entry.Data.ValueKind == JsonValueKind.Object
@@ -157,7 +159,8 @@ internal sealed class ExecutorStage : IAsyncDisposable
             try
             {
                 if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out _)
-                    && Encoding.UTF8.GetString(File.ReadAllBytes(Path.Combine(folder, "cmdline"))).Contains(word, StringComparison.Ordinal))
+                    && Encoding.UTF8.GetString(File.ReadAllBytes(Path.Combine(folder, "cmdline")))
+                        .Contains(word, StringComparison.Ordinal))
                 {
                     found.Add(folder);
                 }
@@ -171,9 +174,22 @@ internal sealed class ExecutorStage : IAsyncDisposable
         return found;
     }
 
+    /// <summary>Runs a program of the machine to its end, which must be a good one.</summary>
+    internal static async Task ToolAsync(string name, IReadOnlyList<string> arguments)
+    {
+        using var tool = ChildProcess.Start(new ChildProcessStart
+        {
+            FileName = ProgramSearch.Find(name)!,
+            Arguments = arguments,
+            Environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["PATH"] = "/usr/bin:/bin" },
+        });
+        Assert.Equal(0, (await tool.Exit.WaitAsync(Eventually.Bound)).Code);
+    }
+
     /// <summary>The supervisor's last record is there a moment before it has ended itself.</summary>
     internal static Task NoProcessesAsync(string runId) =>
-        Eventually.TrueAsync(() => !RunProcesses.All()[runId].Any(), $"no process of run {runId} is left", TimeSpan.FromSeconds(5));
+        Eventually.TrueAsync(
+            () => !RunProcesses.All()[runId].Any(), $"no process of run {runId} is left", TimeSpan.FromSeconds(5));
 
     internal Task<IReadOnlyList<string>> CleanUpAsync(string runId, bool keepWorkspace = false) =>
         Executor.CleanUpAsync(runId, keepWorkspace, Ending).WaitAsync(Eventually.Bound, Ending);

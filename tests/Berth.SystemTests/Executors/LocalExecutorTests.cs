@@ -16,7 +16,12 @@ public sealed class LocalExecutorTests : ExecutorConformance
     private protected override ExecutorStage Stage { get; } = new(SandboxKind.Bubblewrap, NewExecutor);
 
     internal static IExecutor NewExecutor(string runsFolder) => new LocalExecutor(
-        new LocalExecutorOptions { RunsFolder = runsFolder, SupervisorPath = SystemTestEnvironment.Supervisor },
+        new LocalExecutorOptions
+        {
+            RunsFolder = runsFolder,
+            SupervisorPath = SystemTestEnvironment.Supervisor,
+            ReplyLimit = TimeSpan.FromSeconds(2),
+        },
         new JournalReader(TimeProvider.System),
         TimeProvider.System);
 
@@ -44,11 +49,16 @@ public sealed class LocalExecutorTests : ExecutorConformance
     [Fact]
     public async Task A13_A_memory_hog_and_a_fork_bomb_meet_their_limits()
     {
-        var can = (await Stage.Executor.ProbeAsync(SandboxKind.Bubblewrap, SystemTestEnvironment.FakeClaude, Ending)).Capabilities;
-        Assert.SkipUnless(can is { MemoryLimit: true, ProcessLimit: true }, "This system gives no control groups: `berth doctor` says why.");
+        var can =
+            (await Stage.Executor.ProbeAsync(SandboxKind.Bubblewrap, SystemTestEnvironment.FakeClaude, Ending))
+                .Capabilities;
+        Assert.SkipUnless(
+            can is { MemoryLimit: true, ProcessLimit: true },
+            "This system gives no control groups: `berth doctor` says why.");
         var policy = Stage.Policy with { MemoryBytes = 128L * 1024 * 1024, Processes = 40, LimitsRequired = true };
-        var hog = Stage.Shell(Stage.NewRun(), "perl -e '$x = \"x\" x 1_000_000_000; print length $x'") with { Policy = policy };
-        var bomb = Stage.Shell(Stage.NewRun(), "for i in $(seq 100); do sleep 600 & done; exit 3") with { Policy = policy };
+        var hog = Stage.Shell(Stage.NewRun(), """perl -e '$x = "x" x 1_000_000_000'""") with { Policy = policy };
+        var bomb =
+            Stage.Shell(Stage.NewRun(), "for i in $(seq 100); do sleep 600 & done; exit 3") with { Policy = policy };
 
         var exits = await Task.WhenAll(Stage.RunAsync(hog), Stage.RunAsync(bomb));
 
@@ -64,7 +74,8 @@ public sealed class LocalExecutorTests : ExecutorConformance
     [Fact]
     public async Task A17_Many_short_runs_leave_no_zombie_and_no_descriptor()
     {
-        var count = int.Parse(Environment.GetEnvironmentVariable("BERTH_TEST_RUNS") ?? "50", CultureInfo.InvariantCulture);
+        var count =
+            int.Parse(Environment.GetEnvironmentVariable("BERTH_TEST_RUNS") ?? "50", CultureInfo.InvariantCulture);
         await Stage.RunAsync(Stage.Shell(Stage.NewRun(), "echo warm"));
         var before = Descriptors();
 
@@ -78,7 +89,8 @@ public sealed class LocalExecutorTests : ExecutorConformance
                 Assert.Empty(await Stage.CleanUpAsync(spec.RunId));
             });
 
-        await Eventually.TrueAsync(() => ProcessTree.ZombiesOf(Environment.ProcessId).Count == 0, "every child was reaped");
+        await Eventually.TrueAsync(
+            () => ProcessTree.ZombiesOf(Environment.ProcessId).Count == 0, "every child was reaped");
         Assert.InRange(Descriptors(), 0, before + 15);
     }
 
@@ -110,7 +122,8 @@ public sealed class LocalExecutorTests : ExecutorConformance
         Directory.CreateDirectory(outside);
         await File.WriteAllTextAsync(Path.Combine(outside, "precious"), "x", Ending);
         var run = Stage.NewRun();
-        var spec = Stage.Shell(run, $"ln -s / root; ln -s {outside} home; ln -s {outside}/precious file; mkdir -p deep/mount");
+        var spec = Stage.Shell(
+            run, $"ln -s / root; ln -s {outside} home; ln -s {outside}/precious file; mkdir -p deep/mount");
         await Stage.RunAsync(spec);
         if (Environment.IsPrivilegedProcess)
         {
@@ -131,7 +144,8 @@ public sealed class LocalExecutorTests : ExecutorConformance
     public async Task C27_Whatever_the_agent_made_is_removed()
     {
         const string Script = """
-            mkdir -p closed/inner odd && touch closed/inner/f odd/$'two\nlines' odd/-rf odd/$'\xff\xfe' && mkfifo odd/pipe
+            mkdir -p closed/inner odd && touch closed/inner/f odd/$'two\nlines' odd/-rf odd/$'\xff\xfe'
+            mkfifo odd/pipe
             touch odd/$(printf 'n%.0s' $(seq 255))
             perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0); bind(S, pack_sockaddr_un("odd/sock")) or die'
             perl -e 'for (1..5000) { mkdir "d" or die; chdir "d" or die }'
@@ -176,7 +190,7 @@ public sealed class LocalExecutorTests : ExecutorConformance
 
     private async Task MountAsync(string point, params string[] words)
     {
-        await RunToolAsync("mount", [.. words, point]);
+        await ExecutorStage.ToolAsync("mount", [.. words, point]);
         mounts.Add(point);
     }
 
@@ -184,20 +198,9 @@ public sealed class LocalExecutorTests : ExecutorConformance
     {
         foreach (var point in mounts)
         {
-            await RunToolAsync("umount", ["--lazy", point]);
+            await ExecutorStage.ToolAsync("umount", ["--lazy", point]);
         }
 
         mounts.Clear();
-    }
-
-    private static async Task RunToolAsync(string name, IReadOnlyList<string> arguments)
-    {
-        using var tool = ChildProcess.Start(new ChildProcessStart
-        {
-            FileName = ProgramSearch.Find(name)!,
-            Arguments = arguments,
-            Environment = new Dictionary<string, string>(StringComparer.Ordinal),
-        });
-        Assert.Equal(0, (await tool.Exit.WaitAsync(Eventually.Bound)).Code);
     }
 }

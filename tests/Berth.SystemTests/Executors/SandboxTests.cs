@@ -1,12 +1,15 @@
 using System.Net.Sockets;
 using Berth.Engine.Executors;
 using Berth.Engine.Executors.Local;
+using Berth.Engine.Transcripts;
+using Berth.Protocol;
 using Berth.Protocol.Posix;
 using Xunit;
 
 namespace Berth.SystemTests.Executors;
 
-/// <summary>Looks out of the sandbox from the inside: a plain shell in the place of the agent tries what it should not be able to do.</summary>
+/// <summary>Looks out of the sandbox from the inside: a plain shell in the place of the agent tries what it should
+/// not be able to do.</summary>
 public sealed class SandboxTests : IAsyncDisposable
 {
     private readonly ExecutorStage stage = new(SandboxKind.Bubblewrap, LocalExecutorTests.NewExecutor);
@@ -21,15 +24,18 @@ public sealed class SandboxTests : IAsyncDisposable
 
         var lines = await TryAsync($"""
             ls -A /home /root /workspace /run/berth /var /mnt /opt 2>&1
-            for f in /etc/shadow /etc/gshadow /etc/ssl/private /etc/ssh /etc/gitconfig /etc/npmrc /sys/kernel {stage.RunsFolder} {other.Root}
+            for f in /etc/shadow /etc/gshadow /etc/ssl/private /etc/ssh /etc/gitconfig /etc/npmrc /sys/kernel \
+                {stage.RunsFolder} {other.Root}
             do test -e $f && echo "sees $f"; done
             cat /etc/passwd
             """);
 
         Assert.Equal(
             [
-                "/home:", "agent", "", "/opt:", "claude", "", "/root:", "", "/run/berth:", "agent", "gateway", "", "/var:", "tmp", "",
-                "/workspace:", "root:x:0:0:root:/root:/usr/sbin/nologin", "agent:x:1000:1000:agent:/home/agent:/bin/bash",
+                "/home:", "agent", "", "/opt:", "claude", "", "/root:", "", "/run/berth:", "agent", "gateway", "",
+                    "/var:", "tmp", "",
+                "/workspace:", "root:x:0:0:root:/root:/usr/sbin/nologin",
+                    "agent:x:1000:1000:agent:/home/agent:/bin/bash",
             ],
             lines.Where(line => !line.StartsWith("ls: cannot access '/mnt'", StringComparison.Ordinal)),
             StringComparer.Ordinal);
@@ -49,7 +55,8 @@ public sealed class SandboxTests : IAsyncDisposable
         const string None = "0000000000000000";
         Assert.Equal(
             [
-                "1000", "1000", "agent", $"CapInh: {None}", $"CapPrm: {None}", $"CapEff: {None}", $"CapBnd: {None}", $"CapAmb: {None}",
+                "1000", "1000", "agent", $"CapInh: {None}", $"CapPrm: {None}", $"CapEff: {None}", $"CapBnd: {None}",
+                    $"CapAmb: {None}",
                 "NoNewPrivs: 1",
             ],
             lines,
@@ -63,7 +70,8 @@ public sealed class SandboxTests : IAsyncDisposable
         var lines = await TryAsync("""
             for f in / /usr /usr/bin /etc /opt/claude /run/berth/gateway /run/berth/agent /var /bin /lib
             do touch $f/canary 2>/dev/null && echo "writes $f"; done
-            for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/vm/drop_caches /proc/sysrq-trigger /proc/kcore
+            for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/vm/drop_caches \
+                /proc/sysrq-trigger /proc/kcore
             do (: >> $f) 2>/dev/null && echo "opens $f"; done
             find /proc/sys /proc/fs /proc/irq /proc/bus -writable -type f 2>/dev/null | head
             for f in /workspace /home/agent /tmp /var/tmp /dev/shm
@@ -72,7 +80,8 @@ public sealed class SandboxTests : IAsyncDisposable
             """);
 
         Assert.Equal(
-            ["/workspace is mine", "/home/agent is mine", "/tmp is mine", "/var/tmp is mine", "/dev/shm is mine"], lines);
+            ["/workspace is mine", "/home/agent is mine", "/tmp is mine", "/var/tmp is mine", "/dev/shm is mine"],
+                lines);
     }
 
     [Fact]
@@ -99,7 +108,9 @@ public sealed class SandboxTests : IAsyncDisposable
     {
         using var stranger = ChildProcess.Start(new ChildProcessStart
         {
-            FileName = "/bin/sleep", Arguments = ["600"], Environment = new Dictionary<string, string>(StringComparer.Ordinal),
+            FileName = "/bin/sleep",
+            Arguments = ["600"],
+            Environment = new Dictionary<string, string>(StringComparer.Ordinal),
         });
 
         var lines = await TryAsync($"""
@@ -130,7 +141,8 @@ public sealed class SandboxTests : IAsyncDisposable
             var names = Assert.Single(lines).Split(' ', StringSplitOptions.RemoveEmptyEntries)
                 .Except(["PWD", "SHLVL", "_", "OLDPWD"], StringComparer.Ordinal);
             Assert.Equal(
-                ["BERTH_RUN_ID", "DOTNET_EnableDiagnostics", "DOTNET_ROOT", "DOTNET_TieredPGO", "HOME", "PATH", "TMPDIR"],
+                ["BERTH_RUN_ID", "DOTNET_EnableDiagnostics", "DOTNET_ROOT", "DOTNET_TieredPGO", "HOME", "PATH",
+                    "TMPDIR"],
                 names,
                 StringComparer.Ordinal);
         }
@@ -147,11 +159,64 @@ public sealed class SandboxTests : IAsyncDisposable
         await File.WriteAllTextAsync(Path.Combine(shared, "file"), "shared\n", Ending);
         var run = stage.NewRun();
         var spec = stage.Shell(run, $"cat {shared}/file; touch {shared}/mine 2>/dev/null && echo written; true");
-        spec = spec with { Policy = spec.Policy with { Mounts = [.. spec.Policy.Mounts, new ReadOnlyMount(shared, shared)] } };
+        var mounts = spec.Policy.Mounts.Append(new ReadOnlyMount(shared, shared)).ToList();
+        spec = spec with { Policy = spec.Policy with { Mounts = mounts } };
 
         Assert.Equal(0, (await stage.RunAsync(spec)).ExitCode);
 
         Assert.Equal(["shared"], await stage.PrintedAsync(spec.RunId));
+    }
+
+    [Fact]
+    public async Task It_reaches_the_gateways_socket_and_a_new_one_in_its_place()
+    {
+        var run = stage.NewRun();
+        Directory.CreateDirectory(run.GatewayFolder);
+        using var folder = new SocketFolder(run.GatewayFolder);
+        using var gateway = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        var spec = stage.Shell(run, """
+            for i in $(seq 200); do
+              perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0);
+                exit !connect(S, pack_sockaddr_un("/run/berth/gateway/model.sock"))' && echo connected && break
+              sleep 0.05
+            done
+            """);
+
+        await stage.StartAsync(spec);
+        await stage.EventAsync(spec.RunId, BerthEvents.AgentStarted);
+        gateway.Bind(folder.EndPoint(RunDirectory.GatewaySocketName));
+        gateway.Listen();
+        await stage.EndOfAsync(spec.RunId);
+
+        Assert.Equal(["connected"], await stage.PrintedAsync(spec.RunId), StringComparer.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("#!/bin/sh\necho broken >&2; exit 3\n", "supervisor_died_at_start", "broken")]
+    [InlineData("#!/bin/sh\nexec sleep 600\n", "supervisor_start_timeout", "not begun")]
+    [InlineData("no program", "supervisor_start_failed", "could not be started")]
+    [InlineData(null, "supervisor_missing", "not there")]
+    public async Task A_supervisor_that_does_not_begin_is_told_by_what_it_did(string? program, string code, string said)
+    {
+        var path = Path.Combine(stage.RunsFolder, "supervisor");
+        if (program is not null)
+        {
+            await File.WriteAllTextAsync(path, program, Ending);
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        }
+
+        var options = new LocalExecutorOptions
+        {
+            RunsFolder = stage.RunsFolder, SupervisorPath = path, StartLimit = TimeSpan.FromSeconds(1),
+        };
+        var executor = new LocalExecutor(options, new JournalReader(TimeProvider.System), TimeProvider.System);
+        var spec = stage.Shell(stage.NewRun(), "true");
+
+        var thrown = await Assert.ThrowsAsync<FailureException>(() => executor.ExecuteClaudeTaskAsync(spec, Ending));
+
+        Assert.Equal(code, thrown.Failure.Code);
+        Assert.Contains(said, thrown.Failure.Message, StringComparison.Ordinal);
+        await ExecutorStage.NoProcessesAsync(spec.RunId);
     }
 
     [Fact]
@@ -160,10 +225,13 @@ public sealed class SandboxTests : IAsyncDisposable
         var probe = await stage.Executor.ProbeAsync(SandboxKind.Bubblewrap, SystemTestEnvironment.FakeClaude, Ending);
 
         Assert.Equal(
-            ["supervisor", "bubblewrap", "user namespaces", "sandbox", "claude", "git", "memory limit", "process limit"],
+            ["supervisor", "bubblewrap", "user namespaces", "sandbox", "claude", "git", "memory limit",
+                "process limit"],
             probe.Checks.Select(check => check.Name),
             StringComparer.Ordinal);
-        Assert.All(probe.Checks.Where(check => check.Required && check.Name is not "claude"), check => Assert.True(check.Ok, check.Detail));
+        Assert.All(
+            probe.Checks.Where(check => check.Required && check.Name is not "claude"),
+            check => Assert.True(check.Ok, check.Detail));
         Assert.True(probe.Capabilities is { Sandboxed: true, NetworkIsolated: true });
     }
 
@@ -182,7 +250,8 @@ public sealed class SandboxTests : IAsyncDisposable
     {
         var options = new LocalExecutorOptions
         {
-            RunsFolder = stage.RunsFolder, SupervisorPath = "/no/such/supervisor", BubblewrapPath = "/no/such/bwrap", GitPath = "/no/git",
+            RunsFolder = stage.RunsFolder, SupervisorPath = "/no/such/supervisor", BubblewrapPath = "/no/such/bwrap",
+                GitPath = "/no/git",
         };
 
         var probe = await new LocalProbe(options, TimeProvider.System).ProbeAsync(SandboxKind.Bubblewrap, null, Ending);
