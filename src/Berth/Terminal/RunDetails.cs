@@ -1,0 +1,93 @@
+using System.Globalization;
+using Berth.Engine.Runs;
+
+namespace Berth.Terminal;
+
+/// <summary>Everything about one run, for <c>berth show</c>.</summary>
+internal static class RunDetails
+{
+    private const int LabelWidth = 13;
+
+    /// <summary>The lines.</summary>
+    public static IEnumerable<Line> Of(RunView run, string currentDirectory)
+    {
+        foreach (var (label, value) in Facts(run))
+        {
+            if (!string.IsNullOrEmpty(value))
+            {
+                var margin = new Part(label.PadRight(LabelWidth), Tone.Faint);
+                yield return new Line(margin, new Part(value)) { Indent = LabelWidth };
+            }
+        }
+
+        if (run.Result is { Length: > 0 } result)
+        {
+            yield return Line.Of("result", Tone.Faint);
+            foreach (var row in SafeText.Rows(result))
+            {
+                yield return Line.Of("  " + row);
+            }
+        }
+
+        yield return Line.Empty;
+        foreach (var line in RunSummary.Of(run, currentDirectory))
+        {
+            yield return line;
+        }
+    }
+
+    private static IEnumerable<(string Label, string? Value)> Facts(RunView run) =>
+    [
+        ("run", run.Id),
+        ("workflow", run.Workflow),
+        ("repository", run.Repository),
+        ("base", run.BaseCommit),
+        ("head", run.HeadCommit),
+        ("mode", $"{run.Mode} ({run.ModeReason})"),
+        ("sandbox", run.Sandbox),
+        ("trust", run.Trust),
+        ("model", run.Model),
+        ("CLI", run.CliVersion),
+        ("session", run.SessionId),
+        ("created", At(run.CreatedAt)),
+        ("started", At(run.StartedAt)),
+        ("finished", At(run.FinishedAt)),
+        ("phases", Phases(run.PhasesMs)),
+        ("exit", Exit(run)),
+        ("tokens", Tokens(run)),
+        ("gateway", Gateway(run.Gateway)),
+        ("clean-up", RunWords.Name(run.Cleanup.State)),
+    ];
+
+    private static string? At(DateTimeOffset? at) =>
+        at?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
+
+    private static string Phases(PhaseTimes times)
+    {
+        (string Name, long? Took)[] phases =
+        [
+            ("prepare", times.Prepare), ("start", times.Start), ("run", times.Run),
+            ("capture", times.Capture), ("deliver", times.Deliver), ("cleanup", times.Cleanup),
+        ];
+        return string.Join(" · ", phases
+            .Where(phase => phase.Took is not null)
+            .Select(phase => $"{phase.Name} {Amounts.Milliseconds(phase.Took!.Value)}"));
+    }
+
+    private static string? Exit(RunView run) => run switch
+    {
+        { Signal: { } signal } => $"signal {signal}",
+        { ExitCode: { } code } => $"code {code}",
+        _ => null,
+    };
+
+    private static string? Tokens(RunView run) => run.Turns == 0
+        ? null
+        : $"input {run.Tokens.Input} · output {run.Tokens.Output} · cache read {run.Tokens.CacheRead}"
+            + $" · cache creation {run.Tokens.CacheCreation}";
+
+    private static string? Gateway(GatewayCounts counts) => counts.Requests == 0
+        ? null
+        : $"{Amounts.Of(counts.Requests, "request")} · {counts.InputTokens} tokens in · {counts.OutputTokens} out"
+            + $" · {Amounts.Of(counts.Refusals, "refusal")}";
+}
