@@ -1,1 +1,4 @@
-return 0;
+using Berth;
+using Berth.Commands;
+
+return await CommandLine.RunAsync(Surroundings.OfThisProcess(), args);

@@ -1,0 +1,89 @@
+using System.CommandLine;
+using System.Text.Json;
+using Berth.Engine;
+using Berth.Terminal;
+
+namespace Berth.Commands;
+
+/// <summary><c>berth cleanup</c>: removes what ended runs still have on disk.</summary>
+internal static class CleanupCommand
+{
+    private const string Ages = "a time such as 90m, 48h or 7d";
+
+    public static Command Create(Surroundings surroundings)
+    {
+        var run = new Argument<string?>("RUN") { Description = "One run.", Arity = ArgumentArity.ZeroOrOne };
+        var all = BerthCommand.Flag("--all", "All runs that have ended.");
+        var olderThan = BerthCommand.Option("--older-than", "TIME", Ages, text => TimeText.Read(text));
+        olderThan.Description = "Runs that ended at least so long ago, 90m, 48h or 7d.";
+        var dryRun = BerthCommand.Flag("--dry-run", "Only say what would be removed.");
+        var json = BerthCommand.JsonFlag();
+        var command = new BerthCommand(
+            "cleanup",
+            "Removes workspaces and what else ended runs have left. Records, transcripts and branches stay.",
+            "berth cleanup --all --dry-run",
+            "berth cleanup --older-than 48h",
+            "berth cleanup 7k3m9xq2")
+        {
+            run,
+            all,
+            olderThan,
+            dryRun,
+            json,
+        };
+        command.Validators.Add(result =>
+        {
+            var isAged = result.GetResult(olderThan) is not null;
+            bool[] ways = [result.GetValue(run) is not null, result.GetValue(all), isAged];
+            if (ways.Count(isAsked => isAsked) != 1)
+            {
+                result.AddError("Name one RUN, or give --all or --older-than, and only one of them.");
+            }
+        });
+        command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
+        {
+            var engine = Opened.Engine(surroundings);
+            var id = parsed.GetValue(run) is { } named ? engine.Resolve(named).Id : null;
+            var report = await engine.CleanUpAsync(
+                new CleanupSelection(id, parsed.GetValue(olderThan)), parsed.GetValue(dryRun), cancel);
+            if (parsed.GetValue(json))
+            {
+                surroundings.Print(
+                    JsonSerializer.Serialize(report, CommandJson.Readable.CleanupReport));
+            }
+            else
+            {
+                Show(report, surroundings.Screen());
+            }
+
+            return report.Runs.Any(cleaned => cleaned.Leaked.Count > 0) ? ExitCodes.Failed : ExitCodes.Succeeded;
+        }));
+        return command;
+    }
+
+    private static void Show(CleanupReport report, IScreen screen)
+    {
+        foreach (var cleaned in report.Runs)
+        {
+            foreach (var path in cleaned.Paths)
+            {
+                screen.Write(Line.Of($"{(report.DryRun ? "would remove" : "removed")} {path}"));
+            }
+
+            foreach (var leak in cleaned.Leaked)
+            {
+                screen.Write(Line.Of($"left over {leak}", Tone.Warning));
+            }
+        }
+
+        if (report.Runs.Count == 0)
+        {
+            screen.Write(Line.Of("There is nothing to remove."));
+            return;
+        }
+
+        var done = report.DryRun ? "Would free" : "Freed";
+        var runs = Amounts.Of(report.Runs.Count, "run");
+        screen.Write(Line.Of($"{done} {Amounts.Bytes(report.Bytes)}, {runs}.", Tone.Strong));
+    }
+}

@@ -1,0 +1,175 @@
+using System.CommandLine;
+using Berth.Engine;
+
+namespace Berth.Commands;
+
+/// <summary>What <c>berth run</c> is called with.</summary>
+internal sealed class RunOptions
+{
+    private const int MostTurns = 1000;
+    private const decimal HighestBudget = 10_000;
+
+    private readonly Argument<string> workflow = new("WORKFLOW")
+    {
+        Description = "The workflow; berth workflows lists them.",
+    };
+
+    private readonly Argument<string?> message = new("MESSAGE")
+    {
+        Description = "What the agent is to do. A dash, or nothing with input piped in, reads standard input.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string?> repository = new("--repo")
+    {
+        Description = "A repository's path or URL. Default: the repository of the current folder.",
+        HelpName = "PATH|URL",
+    };
+
+    private readonly Option<string?> reference = new("--ref")
+    {
+        Description = "The branch, tag or commit to start from. Default: HEAD of a path, the default branch of a URL.",
+        HelpName = "REF",
+    };
+
+    private readonly Option<string?> branch = new("--branch")
+    {
+        Description = "The result's branch. Default: berth/WORKFLOW/ID.",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<string?> mode = OneOf("--mode", "Where it runs.", "local", "docker", "auto");
+
+    private readonly Option<string?> model = new("--model")
+    {
+        Description = "The model, as the CLI names it.",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<int?> maxTurns = BerthCommand.Option<int?>(
+        "--max-turns",
+        "N",
+        "a whole number from 1 to 1000",
+        text => Numbers.Whole(text) is { } turns and >= 1 and <= MostTurns ? (int)turns : null);
+
+    private readonly Option<decimal?> maxBudget = BerthCommand.Option<decimal?>(
+        "--max-budget-usd",
+        "X",
+        "an amount above 0 and at most 10000",
+        text => Numbers.Decimal(text) is { } amount and > 0 and <= HighestBudget ? amount : null);
+
+    private readonly Option<TimeSpan?> timeout = BerthCommand.Option<TimeSpan?>(
+        "--timeout",
+        "TIME",
+        "a time from 1s to 24h, such as 90s, 30m or 2h",
+        text => TimeText.Read(text, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)));
+
+    private readonly Option<string[]> environment = new("--env")
+    {
+        Description = "A variable for the agent; its value is redacted wherever the run is shown. Repeatable.",
+        HelpName = "NAME=VALUE",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    private readonly Option<string?> sandbox = OneOf(
+        "--sandbox", "The isolation; none is weak and must be asked for.", "bubblewrap", "none");
+
+    private readonly Option<string?> trust = OneOf(
+        "--trust", "How much of the repository's own Claude configuration counts.", "none", "instructions", "full");
+
+    private readonly Option<bool> keep = BerthCommand.Flag("--keep", "Keep the workspace when the run has ended.");
+
+    private readonly Option<bool> detach = BerthCommand.Flag(
+        "--detach", "Print the run's id and return; the run goes on.");
+
+    private readonly Option<bool> quiet = BerthCommand.Flag("--quiet", "Show nothing but the outcome.");
+
+    private readonly Option<bool> json = BerthCommand.JsonFlag(
+        "Print the run as one JSON object; what is for people goes to standard error.");
+
+    /// <summary>Gives them to a command.</summary>
+    public void AddTo(Command command)
+    {
+        maxTurns.Description = "How many turns the agent may take, 1 to 1000.";
+        maxBudget.Description = "What it may cost, in US dollars.";
+        timeout.Description = "How long the agent may work, 1s to 24h. Default: 2h.";
+        environment.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens.Where(token => Variable(token.Value) is null))
+            {
+                // The value may be a secret: what was typed is not repeated.
+                result.AddError("--env must be NAME=VALUE; a NAME has letters, digits and _, and no digit in front.");
+            }
+        });
+        command.Add(workflow);
+        command.Add(message);
+        foreach (var option in (IReadOnlyList<Option>)
+        [
+            repository, reference, branch, mode, model, maxTurns, maxBudget, timeout, environment, sandbox, trust,
+            keep, detach, quiet, json,
+        ])
+        {
+            command.Add(option);
+        }
+    }
+
+    public bool IsJson(ParseResult parsed) => parsed.GetValue(json);
+
+    public bool IsDetached(ParseResult parsed) => parsed.GetValue(detach);
+
+    public bool IsQuiet(ParseResult parsed) => parsed.GetValue(quiet);
+
+    /// <summary>What was asked for.</summary>
+    public async Task<RunRequest> ReadAsync(
+        ParseResult parsed, Surroundings surroundings, CancellationToken cancel) => new()
+    {
+        Workflow = parsed.GetRequiredValue(workflow),
+        Message = await Prompt.ReadAsync(parsed.GetValue(message), surroundings.Streams, cancel),
+        Repository = parsed.GetValue(repository),
+        CurrentDirectory = surroundings.CurrentDirectory,
+        Ref = parsed.GetValue(reference),
+        Branch = parsed.GetValue(branch),
+        Mode = parsed.GetValue(mode),
+        Model = parsed.GetValue(model),
+        MaxTurns = parsed.GetValue(maxTurns),
+        MaxBudgetUsd = parsed.GetValue(maxBudget),
+        Timeout = parsed.GetValue(timeout),
+        Environment = Variables(parsed.GetValue(environment) ?? []),
+        Sandbox = parsed.GetValue(sandbox),
+        Trust = parsed.GetValue(trust),
+        Keep = parsed.GetValue(keep) ? true : null,
+    };
+
+    // Of two with one name the last counts, as in a shell.
+    private static Dictionary<string, string> Variables(IEnumerable<string> texts)
+    {
+        var variables = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in texts.Select(text => Variable(text)!.Value))
+        {
+            variables[name] = value;
+        }
+
+        return variables;
+    }
+
+    private static (string Name, string Value)? Variable(string text)
+    {
+        var end = text.IndexOf('=', StringComparison.Ordinal);
+        var isName = end > 0
+            && !char.IsAsciiDigit(text[0])
+            && text[..end].All(letter => char.IsAsciiLetterOrDigit(letter) || letter == '_');
+        return isName ? (text[..end], text[(end + 1)..]) : null;
+    }
+
+    private static Option<string?> OneOf(string name, string description, params string[] words)
+    {
+        var expected = $"{string.Join(", ", words[..^1])} or {words[^1]}";
+        var option = BerthCommand.Option(
+            name,
+            string.Join('|', words),
+            expected,
+            text => words.Contains(text, StringComparer.Ordinal) ? text : null);
+        option.Description = description;
+        return option;
+    }
+}

@@ -1,0 +1,84 @@
+using Berth.Engine.Runs;
+using Berth.Protocol;
+
+namespace Berth;
+
+/// <summary>The exit codes of the command line: a documented list, the only place where they are decided.</summary>
+internal static class ExitCodes
+{
+    public const int Succeeded = 0;
+    public const int Failed = 1;
+
+    /// <summary>Bad usage or settings: nothing was done.</summary>
+    public const int Usage = 2;
+
+    /// <summary>A limit was reached: turns or budget.</summary>
+    public const int Limit = 3;
+
+    public const int TimedOut = 4;
+
+    /// <summary>The place to run is not available.</summary>
+    public const int Unavailable = 5;
+
+    public const int Lost = 6;
+    public const int Cancelled = 130;
+
+    /// <summary>Added to a signal's number when it sent the command away; the run goes on.</summary>
+    public const int SentAway = 128;
+
+    private static readonly HashSet<string> LimitCodes = new(StringComparer.Ordinal)
+    {
+        "max_turns_reached",
+        "budget_reached",
+    };
+
+    private static readonly HashSet<string> UnavailableCodes = new(StringComparer.Ordinal)
+    {
+        "agent_not_executable",
+        "agent_not_found",
+        "agent_wrong_format",
+        "bubblewrap_missing",
+        "bubblewrap_too_old",
+        "claude_missing",
+        "cli_broken",
+        "cli_not_executable",
+        "cli_not_found",
+        "cli_wrong_architecture",
+        "cli_wrong_version",
+        "companion_start_failed",
+        "git_missing",
+        "limit_not_available",
+        "mode_not_available",
+        "sandbox_failed",
+        "supervisor_missing",
+        "user_namespaces_forbidden",
+    };
+
+    private static readonly HashSet<string> UsageCodes = new(StringComparer.Ordinal)
+    {
+        "credential_missing",
+        "setting_unknown",
+        "setting_invalid",
+        "settings_file_invalid",
+    };
+
+    /// <summary>The exit code for a run that is final.</summary>
+    public static int Of(RunView run) => run.State switch
+    {
+        RunState.Succeeded => Succeeded,
+        RunState.Cancelled => Cancelled,
+        RunState.TimedOut => TimedOut,
+        RunState.Lost => Lost,
+        _ when run.Error is { } error && LimitCodes.Contains(error.Code) => Limit,
+        _ when run.Error is { } error && UnavailableCodes.Contains(error.Code) => Unavailable,
+        _ => Failed,
+    };
+
+    /// <summary>The exit code for a command that was refused or could not go on.</summary>
+    public static int Of(Failure failure) => failure switch
+    {
+        _ when UnavailableCodes.Contains(failure.Code) => Unavailable,
+        _ when UsageCodes.Contains(failure.Code) || failure.Fault == Fault.User => Usage,
+        _ => Failed,
+    };
+}
