@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Berth.Engine.Git;
 
-/// <summary>Git's own rules for branch names, as <c>git check-ref-format --branch</c> has them, without starting git.</summary>
+/// <summary>Git's own rules for branch names, as <c>git check-ref-format --branch</c> has them, without starting
+/// git.</summary>
 internal static class BranchName
 {
     // A loose ref is a file, and ".lock" is put behind its name while it is written.

@@ -5,7 +5,9 @@ namespace Berth.Engine.Git;
 
 /// <summary>Where git is, and the two environments it is run in.</summary>
 internal sealed record GitPlace(
-    string Program, IReadOnlyDictionary<string, string> Environment, IReadOnlyDictionary<string, string> NetworkEnvironment)
+    string Program,
+    IReadOnlyDictionary<string, string> Environment,
+    IReadOnlyDictionary<string, string> NetworkEnvironment)
 {
     private const string DefaultPath = "/usr/local/bin:/usr/bin:/bin";
     private const string IsolatedConfig = "isolated.gitconfig";
@@ -13,8 +15,10 @@ internal sealed record GitPlace(
 
     private static readonly string[] FromTheUser =
     [
-        "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR",
-        "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "KRB5CCNAME",
+        "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+        "KRB5CCNAME",
     ];
 
     /// <summary>Finds the program and writes our configuration files.</summary>
@@ -33,7 +37,8 @@ internal sealed record GitPlace(
                 Fault.Operator);
         }
 
-        Directory.CreateDirectory(options.ConfigFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Directory.CreateDirectory(
+            options.ConfigFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var isolated = Shared(path);
         isolated["HOME"] = options.ConfigFolder;
         isolated["XDG_CONFIG_HOME"] = options.ConfigFolder;
@@ -51,14 +56,16 @@ internal sealed record GitPlace(
         return new GitPlace(program, isolated, network);
     }
 
-    // Only a file can say this: the option -c does not reach the upload-pack that a local fetch starts. The repository may belong to
+    // Only a file can say this: the option -c does not reach the upload-pack that a local fetch starts. The repository
+    // may belong to
     // another user; we run nothing that its configuration names.
     private const string Trust = "[safe]\n\tdirectory = *\n";
 
     private static string ForTheNetwork(Dictionary<string, string> environment)
     {
         var home = environment.GetValueOrDefault("HOME");
-        var xdg = environment.GetValueOrDefault("XDG_CONFIG_HOME") ?? (home is null ? null : Path.Combine(home, ".config"));
+        var xdg = environment.GetValueOrDefault("XDG_CONFIG_HOME")
+            ?? (home is null ? null : Path.Combine(home, ".config"));
 
         // Before the user's own settings, so that a core.sshCommand of his is the one that counts.
         var text = Trust + "[core]\n\tsshCommand = ssh -o BatchMode=yes -o ConnectTimeout=30\n[include]\n";

@@ -8,10 +8,12 @@ internal sealed partial class GitProgram
     private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(20);
 
     /// <summary>The commit that a revision names.</summary>
-    internal Task<GitResult> ResolveCommitAsync(GitRepository repository, string revision, CancellationToken cancellation) => RunAsync(
+    internal Task<GitResult> ResolveCommitAsync(
+        GitRepository repository, string revision, CancellationToken cancellation) => RunAsync(
         repository.Call("rev-parse", "--verify", "--end-of-options", revision + "^{commit}"), cancellation);
 
-    /// <summary>The full name of the branch that HEAD points to, whether it has commits or not. Fails when detached.</summary>
+    /// <summary>The full name of the branch that HEAD points to, whether it has commits or not. Fails when
+    /// detached.</summary>
     internal Task<GitResult> HeadBranchAsync(GitRepository repository, CancellationToken cancellation) => RunAsync(
         repository.Call("symbolic-ref", "--quiet", "HEAD"), cancellation);
 
@@ -20,12 +22,14 @@ internal sealed partial class GitProgram
         GitRepository repository, IReadOnlyList<string> patterns, int most, CancellationToken cancellation) => RunAsync(
         repository.Call(
         [
-            "for-each-ref", "--format=%(objectname) %(refname)", string.Create(CultureInfo.InvariantCulture, $"--count={most}"), "--",
+            "for-each-ref", "--format=%(objectname) %(refname)",
+            string.Create(CultureInfo.InvariantCulture, $"--count={most}"), "--",
             .. patterns,
         ]),
         cancellation);
 
-    /// <summary>The uncommitted changes of a working tree, NUL-separated. Bounded in time and size: it is for information.</summary>
+    /// <summary>The uncommitted changes of a working tree, NUL-separated. Bounded in time and size: it is for
+    /// information.</summary>
     internal Task<GitResult> StatusAsync(GitRepository repository, CancellationToken cancellation) => RunAsync(
         repository.Call("status", "--porcelain=v1", "-z", "--no-renames", "--ignore-submodules=all") with
         {
@@ -47,7 +51,8 @@ internal sealed partial class GitProgram
         cancellation);
 
     /// <summary>Whether a pack and its index are whole.</summary>
-    internal Task<GitResult> VerifyPackAsync(string index, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+    internal Task<GitResult> VerifyPackAsync(
+        string index, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
         new GitCall { Arguments = ["verify-pack", "--", index], Timeout = timeout }, cancellation);
 
     /// <summary>The refs of a repository that is elsewhere, at most a few kilobytes of them.</summary>
@@ -61,7 +66,8 @@ internal sealed partial class GitProgram
         cancellation);
 
     /// <summary>How many commits are in one history and not in the other.</summary>
-    internal Task<GitResult> CountCommitsAsync(string gitFolder, string range, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+    internal Task<GitResult> CountCommitsAsync(
+        string gitFolder, string range, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
         new GitCall
         {
             Where = ["--git-dir=" + gitFolder],
@@ -78,7 +84,8 @@ internal sealed partial class GitProgram
             Where = ["--git-dir=" + gitFolder],
             Arguments =
             [
-                "log", "-z", "--format=tformat:%H%x00%<(1000,trunc)%s", "--encoding=UTF-8", "--no-color", "--no-notes", "--no-mailmap",
+                "log", "-z", "--format=tformat:%H%x00%<(1000,trunc)%s", "--encoding=UTF-8", "--no-color", "--no-notes",
+                "--no-mailmap",
                 string.Create(CultureInfo.InvariantCulture, $"--max-count={most}"), "--end-of-options", range,
             ],
             Timeout = timeout,
@@ -91,21 +98,29 @@ internal sealed partial class GitProgram
         new GitCall
         {
             Where = ["--git-dir=" + gitFolder],
-            Arguments = ["diff-tree", "-r", "-z", "-M", "-l1000", "--raw", "--numstat", .. NothingRun, "--end-of-options", from, to],
+            Arguments =
+            [
+                "diff-tree", "-r", "-z", "-M", "-l1000", "--raw", "--numstat", .. NothingRun, "--end-of-options", from,
+                to,
+            ],
             Timeout = timeout,
         },
         cancellation);
 
     /// <summary>Writes the difference as a patch that can be applied, or as a table of the files.</summary>
     internal Task<GitResult> WriteDiffAsync(
-        string gitFolder, (string From, string To) commits, bool stat, (Stream Stream, long Most) output, CancellationToken cancellation) =>
+        string gitFolder,
+        (string From, string To) commits,
+        bool stat,
+        (Stream Stream, long Most) output,
+        CancellationToken cancellation) =>
         RunAsync(
             new GitCall
             {
                 Where = ["--git-dir=" + gitFolder],
                 Arguments =
                 [
-                    "diff-tree", "-r", "-M", "-l1000", .. stat ? StatFormat : ["--patch", "--binary", "--full-index"], "--no-color",
+                    "diff-tree", "-r", "-M", "-l1000", .. stat ? StatFormat : PatchFormat, "--no-color",
                     .. NothingRun, "--end-of-options", commits.From, commits.To,
                 ],
                 OutputStream = output.Stream,
@@ -115,6 +130,8 @@ internal sealed partial class GitProgram
             cancellation);
 
     private static readonly string[] NothingRun = ["--no-ext-diff", "--no-textconv"];
+
+    private static readonly string[] PatchFormat = ["--patch", "--binary", "--full-index"];
 
     private static readonly string[] StatFormat = ["--stat=100,80", "--summary"];
 }

@@ -11,11 +11,16 @@ internal sealed partial class GitProgram
         + "gitmodulesParse=ignore";
 
     /// <summary>Makes an empty bare repository.</summary>
-    internal Task<GitResult> InitBareAsync(string gitFolder, string objectFormat, CancellationToken cancellation) => RunAsync(
+    internal Task<GitResult> InitBareAsync(
+        string gitFolder, string objectFormat, CancellationToken cancellation) => RunAsync(
         new GitCall
         {
             Arguments =
-                ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--object-format=" + objectFormat, "--", gitFolder],
+            [
+                "init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--object-format=" + objectFormat,
+                "--",
+                gitFolder,
+            ],
         },
         cancellation);
 
@@ -26,7 +31,8 @@ internal sealed partial class GitProgram
             Where = ["--git-dir=" + fetch.GitFolder],
             Arguments =
             [
-                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow", .. fetch.Prune ? Pruned : [],
+                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow",
+                .. fetch.Prune ? Pruned : [],
                 "--", fetch.Location, .. fetch.Refs,
             ],
             Network = fetch.Network,
@@ -37,7 +43,11 @@ internal sealed partial class GitProgram
 
     /// <summary>Brings the objects of one of our refs into the user's repository. No ref of it changes.</summary>
     internal Task<GitResult> FetchObjectsAsync(
-        GitRepository repository, string location, string reference, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+        GitRepository repository,
+        string location,
+        string reference,
+        TimeSpan timeout,
+        CancellationToken cancellation) => RunAsync(
         repository.Call(
             "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=", "--", location, reference) with
         {
@@ -47,7 +57,11 @@ internal sealed partial class GitProgram
 
     /// <summary>Makes a ref that must not be there yet, or sets one whatever it was.</summary>
     internal Task<GitResult> UpdateRefAsync(
-        GitRepository repository, string name, string commit, bool mustBeNew, CancellationToken cancellation) => RunAsync(
+        GitRepository repository,
+        string name,
+        string commit,
+        bool mustBeNew,
+        CancellationToken cancellation) => RunAsync(
         repository.Call(
         [
             "update-ref", "--no-deref", "-m", "berth", "--end-of-options", name, commit,
@@ -56,7 +70,8 @@ internal sealed partial class GitProgram
         cancellation);
 
     /// <summary>Removes refs of ours; those that are not there are no matter.</summary>
-    internal Task<GitResult> DeleteRefsAsync(string gitFolder, IEnumerable<string> names, CancellationToken cancellation) => RunAsync(
+    internal Task<GitResult> DeleteRefsAsync(
+        string gitFolder, IEnumerable<string> names, CancellationToken cancellation) => RunAsync(
         new GitCall
         {
             Where = ["--git-dir=" + gitFolder],
@@ -66,7 +81,8 @@ internal sealed partial class GitProgram
         cancellation);
 
     /// <summary>Fills a new workspace of ours with the files of a commit.</summary>
-    internal Task<GitResult> CheckOutAsync(string workspace, string commit, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+    internal Task<GitResult> CheckOutAsync(
+        string workspace, string commit, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
         new GitCall
         {
             Where =
@@ -96,8 +112,15 @@ internal sealed partial class GitProgram
         cancellation);
 
     /// <summary>Removes loose objects that are in a pack as well. No object is lost by it.</summary>
-    internal Task<GitResult> RemoveLooseDuplicatesAsync(string gitFolder, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
-        new GitCall { Where = ["--git-dir=" + gitFolder], Arguments = ["prune-packed", "--quiet"], Timeout = timeout }, cancellation);
+    internal Task<GitResult> RemoveLooseDuplicatesAsync(
+        string gitFolder, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+        new GitCall
+        {
+            Where = ["--git-dir=" + gitFolder],
+            Arguments = ["prune-packed", "--quiet"],
+            Timeout = timeout,
+        },
+        cancellation);
 
     private static readonly string[] Pruned = ["--prune"];
 }

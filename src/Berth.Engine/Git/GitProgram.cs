@@ -6,9 +6,12 @@ namespace Berth.Engine.Git;
 
 /// <summary>The git program on the host: one method per thing we ask of it.</summary>
 /// <remarks>
-/// Nothing of what a repository or the user's configuration may bring is run: no hooks, no fsmonitor, no filters, no editor, no pager, no
-/// question on a terminal. The user's own configuration is read for transfers over a network only, for his proxies and credential
-/// helpers; it is absent everywhere else, so a filter defined there (git-lfs for example) does not run when a workspace is filled.
+/// Nothing of what a repository or the user's configuration may bring is run: no hooks, no fsmonitor, no filters, no
+/// editor, no pager, no
+/// question on a terminal. The user's own configuration is read for transfers over a network only, for his proxies and
+/// credential
+/// helpers; it is absent everywhere else, so a filter defined there (git-lfs for example) does not run when a workspace
+/// is filled.
 /// It is never run in a workspace that an agent has touched. Needs git 2.39.
 /// </remarks>
 internal sealed partial class GitProgram(GitOptions options, ProcessRunner processes)
@@ -18,11 +21,14 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
 
     private static readonly string[] Hardening =
     [
-        "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.alternateRefsCommand=:", "core.attributesFile=/dev/null",
+        "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.alternateRefsCommand=:",
+        "core.attributesFile=/dev/null",
         "core.askPass=", "gc.auto=0", "maintenance.auto=false", "protocol.ext.allow=never", "protocol.version=2",
-        "submodule.recurse=false", "fetch.recurseSubmodules=false", "fetch.writeCommitGraph=false", "log.showSignature=false",
+        "submodule.recurse=false", "fetch.recurseSubmodules=false", "fetch.writeCommitGraph=false",
+        "log.showSignature=false",
 
-        // Objects arrive as whole packs, which are renamed into place: a killed transfer leaves nothing that looks like an object.
+        // Objects arrive as whole packs, which are renamed into place: a killed transfer leaves nothing that looks like
+        // an object.
         "fetch.unpackLimit=1", "transfer.unpackLimit=1",
 
         // A dead network ends the transfer instead of its time limit.
@@ -72,13 +78,17 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
         var shared = call.Network ? here.NetworkEnvironment : here.Environment;
         return call.Ceiling is null
             ? shared
-            : new Dictionary<string, string>(shared, StringComparer.Ordinal) { ["GIT_CEILING_DIRECTORIES"] = call.Ceiling };
+            : new Dictionary<string, string>(shared, StringComparer.Ordinal)
+            {
+                ["GIT_CEILING_DIRECTORIES"] = call.Ceiling,
+            };
     }
 }
 
 /// <summary>A repository on this machine.</summary>
 /// <param name="Path">Its top level, or the bare repository.</param>
-/// <param name="IsOurs">Whether it is one of our bare repositories. In the user's, git has to look where its files are.</param>
+/// <param name="IsOurs">Whether it is one of our bare repositories. In the user's, git has to look where its files
+/// are.</param>
 internal sealed record GitRepository(string Path, bool IsOurs)
 {
     internal static GitRepository Ours(string path) => new(path, IsOurs: true);

@@ -62,36 +62,47 @@ internal sealed partial record GitResult(GitProblem Problem, ProcessResult Proce
     private static readonly (GitProblem Problem, string[] Words)[] Signs =
     [
         (GitProblem.DiskFull, ["No space left on device", "Disk quota exceeded", "write error: No space"]),
-        (GitProblem.ObjectFormat, ["mismatched algorithms", "unsupported object format", "unknown repository extension"]),
+        (GitProblem.ObjectFormat, ["mismatched algorithms", "unsupported object format",
+            "unknown repository extension"]),
         (GitProblem.Corrupt, ["is corrupt", "corrupt loose", "inflate:", "does not match index", "is far too short"]),
         (GitProblem.Locked, [".lock': File exists", ".lock: File exists"]),
         (GitProblem.RefExists, ["reference already exists", "cannot create '", "exists; cannot create"]),
         (GitProblem.Authentication,
             [
                 "Authentication failed", "could not read Username", "could not read Password", "Permission denied (",
-                "Host key verification failed", "returned error: 401", "returned error: 403", "Too many authentication failures",
+                "Host key verification failed", "returned error: 401", "returned error: 403",
+                "Too many authentication failures",
             ]),
-        (GitProblem.NotFound, ["repository '", "does not appear to be a git repository", "Repository not found", "returned error: 404"]),
+        (GitProblem.NotFound, ["repository '", "does not appear to be a git repository", "Repository not found",
+            "returned error: 404"]),
         (GitProblem.RefMissing,
             [
-                "couldn't find remote ref", "not our ref", "unadvertised object", "Needed a single revision", "unknown revision",
+                "couldn't find remote ref", "not our ref", "unadvertised object", "Needed a single revision",
+                "unknown revision",
                 "not a valid object name", "expected commit type", "ambiguous argument",
             ]),
         (GitProblem.Network,
             [
-                "Could not resolve host", "Connection refused", "Connection timed out", "Connection reset", "Operation timed out",
+                "Could not resolve host", "Connection refused", "Connection timed out", "Connection reset",
+                "Operation timed out",
                 "unable to access", "early EOF", "the remote end hung up", "Network is unreachable", "No route to host",
-                "transfer closed", "RPC failed", "Operation too slow", "expected flush after", "Could not read from remote",
+                "transfer closed", "RPC failed", "Operation too slow", "expected flush after",
+                "Could not read from remote",
             ]),
         (GitProblem.Permission, ["Permission denied", "Read-only file system", "Operation not permitted"]),
-        (GitProblem.BadObjects, ["fsck error", "unresolved deltas", "pack has bad object", "pack signature mismatch", "pack is corrupted"]),
+        (GitProblem.BadObjects, ["fsck error", "unresolved deltas", "pack has bad object", "pack signature mismatch",
+            "pack is corrupted"]),
         (GitProblem.NotARepository, ["not a git repository", "bad config", "Invalid gitfile", "cannot change to"]),
         (GitProblem.Corrupt,
             [
-                "corrupt", "missing object", "nonexistent object", "bad object", "unable to read", "missing blob", "missing tree",
-                "missing commit", "could not read", "inflate", "does not match index", "is far too short", "bad tree", "bad packed object",
-                "Could not parse object", "Failed to traverse", "unable to parse", "broken", "not a valid object", "bad ref",
-                "cannot lock ref", "cannot be used", "missing necessary objects", "object file", "revision walk setup failed",
+                "corrupt", "missing object", "nonexistent object", "bad object", "unable to read", "missing blob",
+                "missing tree",
+                "missing commit", "could not read", "inflate", "does not match index", "is far too short", "bad tree",
+                "bad packed object",
+                "Could not parse object", "Failed to traverse", "unable to parse", "broken", "not a valid object",
+                "bad ref",
+                "cannot lock ref", "cannot be used", "missing necessary objects", "object file",
+                "revision walk setup failed",
                 "does not point to a valid object",
             ]),
     ];
@@ -104,12 +115,14 @@ internal sealed partial record GitResult(GitProblem Problem, ProcessResult Proce
     /// <summary>Standard output where it is one line.</summary>
     internal string Line => Text.TrimEnd('\n');
 
-    /// <summary>What git said of the failure: its own lines first, bounded, without credentials of any URL in it.</summary>
+    /// <summary>What git said of the failure: its own lines first, bounded, without credentials of any URL in
+    /// it.</summary>
     internal string Excerpt
     {
         get
         {
-            var lines = Process.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+            var lines = Process.Error.Split(
+                '\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
             var telling = lines.Where(line => Telling().IsMatch(line)).ToList();
             var text = Credentials().Replace(string.Join(" | ", telling.Count > 0 ? telling : [.. lines]), "://");
             return text.Length > MaxExcerpt ? text[..MaxExcerpt] + " …" : text.Length == 0 ? HowItEnded : text;
@@ -143,7 +156,8 @@ internal sealed partial record GitResult(GitProblem Problem, ProcessResult Proce
         return GitProblem.Other;
     }
 
-    [GeneratedRegex("^(fatal|error|remote|warning): |^ssh: |denied", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^(fatal|error|remote|warning): |^ssh: |denied",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Telling();
 
     [GeneratedRegex(@"://[^/\s'@]*@", RegexOptions.CultureInvariant, 1000)]

@@ -21,14 +21,16 @@ internal sealed record ProcessRequest
     /// <summary>What it reads from standard input: bytes, so NUL is no problem. Default: nothing.</summary>
     public ReadOnlyMemory<byte> Input { get; init; }
 
-    /// <summary>What it reads after <see cref="Input"/>, for content too large for memory. Not closed. Default: nothing.</summary>
+    /// <summary>What it reads after <see cref="Input"/>, for content too large for memory. Not closed. Default:
+    /// nothing.</summary>
     public Stream? InputStream { get; init; }
 
     /// <summary>Where standard output goes as it comes, instead of into the result. Not closed.</summary>
     public Stream? OutputStream { get; init; }
 
     /// <summary>
-    /// How much of standard output is kept, or sent to <see cref="OutputStream"/>. A program that writes more to a stream is ended;
+    /// How much of standard output is kept, or sent to <see cref="OutputStream"/>. A program that writes more to a
+    /// stream is ended;
     /// one whose output is kept in memory is read to its end, and the rest is dropped. Default 16 MiB.
     /// </summary>
     public long MaxOutputBytes { get; init; } = 16 * 1024 * 1024;
@@ -42,7 +44,8 @@ internal sealed record ProcessRequest
     /// <summary>How long the pipes are read after its end, for a grandchild may hold them. Default 1 s.</summary>
     public TimeSpan DrainGrace { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Called once with the process's id as soon as it runs, so that it can be found again after our own death.</summary>
+    /// <summary>Called once with the process's id as soon as it runs, so that it can be found again after our own
+    /// death.</summary>
     public Action<int>? Started { get; init; }
 }
 
@@ -83,7 +86,8 @@ internal sealed record ProcessResult
     /// <summary>Whether there was more output than was kept.</summary>
     public bool OutputTruncated { get; init; }
 
-    /// <summary>Standard error as text, as far as it was kept: its beginning, for a program names the cause first.</summary>
+    /// <summary>Standard error as text, as far as it was kept: its beginning, for a program names the cause
+    /// first.</summary>
     public string Error { get; init; } = string.Empty;
 
     /// <summary>How long it took.</summary>

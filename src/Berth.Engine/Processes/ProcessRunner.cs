@@ -9,8 +9,10 @@ namespace Berth.Engine.Processes;
 
 /// <summary>Runs a program to its end, with a bound on everything; the result is a value.</summary>
 /// <remarks>
-/// The child leads a session of its own, so it has no terminal to ask questions on, and its whole group is signalled. Ending it means
-/// SIGTERM, a grace, SIGKILL; what it had started by then is found by its parentage before the first signal and is killed too.
+/// The child leads a session of its own, so it has no terminal to ask questions on, and its whole group is signalled.
+/// Ending it means
+/// SIGTERM, a grace, SIGKILL; what it had started by then is found by its parentage before the first signal and is
+/// killed too.
 /// </remarks>
 internal sealed class ProcessRunner(TimeProvider time)
 {
@@ -18,7 +20,8 @@ internal sealed class ProcessRunner(TimeProvider time)
     private const int Kill = 9;
     private const int BufferSize = 64 * 1024;
 
-    // A process that SIGKILL does not end hangs in the kernel, on a dead network disk for example. Nobody can wait for that.
+    // A process that SIGKILL does not end hangs in the kernel, on a dead network disk for example. Nobody can wait for
+    // that.
     private static readonly TimeSpan KillGrace = TimeSpan.FromSeconds(5);
 
     /// <summary>Runs it. Cancelling ends it softly first, and still gives a result.</summary>
@@ -37,7 +40,12 @@ internal sealed class ProcessRunner(TimeProvider time)
         }
         catch (Exception refused) when (refused is Win32Exception or ArgumentException)
         {
-            return new ProcessResult { End = ProcessEnd.NotStarted, Error = refused.Message, Duration = time.GetElapsedTime(started) };
+            return new ProcessResult
+            {
+                End = ProcessEnd.NotStarted,
+                Error = refused.Message,
+                Duration = time.GetElapsedTime(started),
+            };
         }
 
         using (child)
@@ -64,7 +72,8 @@ internal sealed class ProcessRunner(TimeProvider time)
         var stop = new TaskCompletionSource<ProcessEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
         using var closing = new CancellationTokenSource();
         using var timeout = new CancellationTokenSource(request.Timeout, time);
-        await using var onTimeout = timeout.Token.Register(() => stop.TrySetResult(ProcessEnd.TimedOut)).ConfigureAwait(false);
+        await using var onTimeout = timeout.Token.Register(
+            () => stop.TrySetResult(ProcessEnd.TimedOut)).ConfigureAwait(false);
         await using var onCancel = soft.Register(() => stop.TrySetResult(ProcessEnd.Cancelled)).ConfigureAwait(false);
         Action? full = request.OutputStream is null ? null : () => stop.TrySetResult(ProcessEnd.OutputLimit);
         var output = new OutputPump(request.MaxOutputBytes, request.OutputStream, full);
@@ -83,7 +92,8 @@ internal sealed class ProcessRunner(TimeProvider time)
             await EndAsync(child, request.TermGrace).ConfigureAwait(false);
         }
 
-        await WithinAsync(Task.WhenAll(pumps), child.Exit.IsCompleted ? request.DrainGrace : TimeSpan.Zero).ConfigureAwait(false);
+        var drain = child.Exit.IsCompleted ? request.DrainGrace : TimeSpan.Zero;
+        await WithinAsync(Task.WhenAll(pumps), drain).ConfigureAwait(false);
         await closing.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(pumps).ConfigureAwait(false);
         var exit = child.Exit.IsCompleted ? await child.Exit.ConfigureAwait(false) : default;

@@ -5,7 +5,8 @@ namespace Berth.Engine.Workspaces;
 /// <summary>Reads <c>git diff-tree -z --raw --numstat</c>.</summary>
 internal static class ChangedFiles
 {
-    /// <summary>Joins the two halves of the output: how each file changed, and by how many lines. Both have the same order.</summary>
+    /// <summary>Joins the two halves of the output: how each file changed, and by how many lines. Both have the same
+    /// order.</summary>
     internal static IReadOnlyList<ChangedFile> Read(string text)
     {
         var parts = text.Split('\0');

@@ -6,7 +6,8 @@ namespace Berth.Engine.Workspaces;
 
 /// <summary>Makes a run's work appear as a new branch, in the user's repository or in the mirror.</summary>
 /// <remarks>
-/// Only objects and one new ref are added. The ref is made in one step that fails where it exists, so a branch that appeared meanwhile is
+/// Only objects and one new ref are added. The ref is made in one step that fails where it exists, so a branch that
+/// appeared meanwhile is
 /// never moved, not even forward; the next free name is taken. Delivering twice gives the same branch.
 /// </remarks>
 internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
@@ -20,7 +21,8 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
         if (!target.IsOurs)
         {
             var fetched = await git.FetchObjectsAsync(
-                target, run.Mirror, Mirror.HeadRef(run.RunId), options.TransferTimeout, cancellation).ConfigureAwait(false);
+                target, run.Mirror, Mirror.HeadRef(run.RunId), options.TransferTimeout, cancellation)
+                .ConfigureAwait(false);
             if (!fetched.Succeeded)
             {
                 throw Failed(run, fetched);
@@ -36,7 +38,8 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
                 continue;
             }
 
-            var made = await git.UpdateRefAsync(target, $"refs/heads/{name}", head, mustBeNew: true, cancellation).ConfigureAwait(false);
+            var made = await git.UpdateRefAsync(
+                target, $"refs/heads/{name}", head, mustBeNew: true, cancellation).ConfigureAwait(false);
             if (made.Succeeded || await IsAlreadyAsync(target, name, head, cancellation).ConfigureAwait(false))
             {
                 return name;
@@ -55,7 +58,8 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
             Fault.User);
     }
 
-    /// <summary>The refs that would stand in the way of a branch, as patterns for git: itself, what lies below it, and its parents.</summary>
+    /// <summary>The refs that would stand in the way of a branch, as patterns for git: itself, what lies below it, and
+    /// its parents.</summary>
     internal static IReadOnlyList<string> PatternsInTheWay(string branch)
     {
         var patterns = new List<string> { $"refs/heads/{branch}" };
@@ -69,7 +73,9 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
     }
 
     private static GitRepository TargetOf(RunWorkspace run) =>
-        run.Source.Kind == RepositoryKind.Path ? GitRepository.Users(run.Source.Location) : GitRepository.Ours(run.Mirror);
+        run.Source.Kind == RepositoryKind.Path
+            ? GitRepository.Users(run.Source.Location)
+            : GitRepository.Ours(run.Mirror);
 
     // The last name is for a branch whose parent is a branch itself: no suffix helps there.
     private static IEnumerable<string> Names(string branch)
@@ -86,7 +92,8 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
         }
     }
 
-    private async Task<bool> IsAlreadyAsync(GitRepository target, string name, string head, CancellationToken cancellation)
+    private async Task<bool> IsAlreadyAsync(
+        GitRepository target, string name, string head, CancellationToken cancellation)
     {
         var there = await git.ResolveCommitAsync(target, $"refs/heads/{name}", cancellation).ConfigureAwait(false);
         return there.Succeeded && string.Equals(there.Line, head, StringComparison.Ordinal);

@@ -16,12 +16,14 @@ internal static class GitFailures
                 ("repository_not_found", "Check the path or URL, and whether you may read it.", Fault.User),
             GitProblem.Authentication =>
                 ("repository_authentication_failed",
-                 "Make 'git ls-remote' of it work without a question: a credential helper for https, an ssh agent or key for ssh.",
+                 "Make 'git ls-remote' of it work without a question: a credential helper, or an ssh key.",
                  Fault.Operator),
             GitProblem.Network when !isPath =>
-                ("repository_unreachable", "Check the host name, the network and the proxy, then run it again.", Fault.Nobody),
+                ("repository_unreachable", "Check the host name, the network and the proxy, then run it again.",
+                    Fault.Nobody),
             GitProblem.RefMissing =>
-                ("ref_not_found", "Name a branch, tag or commit that is there; 'git ls-remote' lists them.", Fault.User),
+                ("ref_not_found", "Name a branch, tag or commit that is there; 'git ls-remote' lists them.",
+                    Fault.User),
             GitProblem.Permission when isPath =>
                 ("repository_permission_denied", "Let the user that Berth runs as read the repository.", Fault.User),
             GitProblem.Corrupt or GitProblem.Network or GitProblem.BadObjects =>
@@ -40,12 +42,15 @@ internal static class GitFailures
 
     private static (string Code, string Hint, Fault Fault) OfAny(GitResult result) => result.Problem switch
     {
-        GitProblem.DiskFull => ("disk_full", "Free some space ('berth cleanup' removes old runs), then run it again.", Fault.Operator),
-        GitProblem.TimedOut => ("git_timed_out", "The repository or the machine is too slow for the time limit; try again.", Fault.Operator),
+        GitProblem.DiskFull =>
+            ("disk_full", "Free some space ('berth cleanup' removes old runs), then run it again.", Fault.Operator),
+        GitProblem.TimedOut => ("git_timed_out",
+            "The repository or the machine is too slow for the time limit; try again.", Fault.Operator),
         GitProblem.Permission =>
             ("git_permission_denied", "The folder must belong to the user that Berth runs as.", Fault.Operator),
         GitProblem.Corrupt or GitProblem.NotARepository or GitProblem.Locked =>
-            ("mirror_corrupt", "It was healed once and is damaged again: check the disk, then remove the mirror.", Fault.Operator),
+            ("mirror_corrupt", "It was healed once and is damaged again: check the disk, then remove the mirror.",
+                Fault.Operator),
         _ => ("git_failed", "Please report this with the message.", Fault.Berth),
     };
 

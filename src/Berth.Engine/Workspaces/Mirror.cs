@@ -7,13 +7,18 @@ namespace Berth.Engine.Workspaces;
 
 /// <summary>Our bare clone of one repository, shared by its runs. Nothing in it is ever pruned.</summary>
 /// <remarks>
-/// Workspaces borrow its objects by the absolute path of its <c>objects</c> folder, and sandboxes have that very folder mounted. So once
-/// made, the folder stays the same one: healing adds to it and takes damaged files out of it, and never puts another in its place.
-/// A mirror is made aside and renamed, so one that is there was whole. Refs: <c>refs/berth/runs/ID/base</c> and <c>head</c> pin the
-/// commits of runs; <c>refs/berth/source/…</c> are the last seen tips, which make the next fetch small when no run is left;
+/// Workspaces borrow its objects by the absolute path of its <c>objects</c> folder, and sandboxes have that very folder
+/// mounted. So once
+/// made, the folder stays the same one: healing adds to it and takes damaged files out of it, and never puts another in
+/// its place.
+/// A mirror is made aside and renamed, so one that is there was whole. Refs: <c>refs/berth/runs/ID/base</c> and
+/// <c>head</c> pin the
+/// commits of runs; <c>refs/berth/source/…</c> are the last seen tips, which make the next fetch small when no run is
+/// left;
 /// <c>refs/heads/…</c> are the branches delivered for a URL.
 /// </remarks>
-internal sealed class Mirror(string path, RepositorySource source, WorkspaceOptions options, GitProgram git, TimeProvider time)
+internal sealed class Mirror(
+    string path, RepositorySource source, WorkspaceOptions options, GitProgram git, TimeProvider time)
 {
     private const int ShortestObjectId = 40;
     private const int MaxHealings = 2;
@@ -43,7 +48,8 @@ internal sealed class Mirror(string path, RepositorySource source, WorkspaceOpti
         return MirrorLock.TakeAsync(file, alone, options.LockTimeout, time, cancellation);
     }
 
-    /// <summary>Has the commit that a run is to start from, pinned for it. The network is left alone where the commit is known and here.</summary>
+    /// <summary>Has the commit that a run is to start from, pinned for it. The network is left alone where the commit
+    /// is known and here.</summary>
     /// <returns>The commit, or null for a repository without any.</returns>
     internal async Task<string?> PinAsync(MirrorWant want, CancellationToken cancellation)
     {
@@ -118,7 +124,8 @@ internal sealed class Mirror(string path, RepositorySource source, WorkspaceOpti
     }
 
     /// <summary>Fetches every branch and tag.</summary>
-    internal Task<GitResult> FetchBranchesAndTagsAsync(string gitFolder, MirrorLock held, CancellationToken cancellation)
+    internal Task<GitResult> FetchBranchesAndTagsAsync(
+        string gitFolder, MirrorLock held, CancellationToken cancellation)
     {
         string[] refs = ["+refs/heads/*:refs/berth/remote/heads/*", "+refs/tags/*:refs/berth/remote/tags/*"];
         return FetchRefsAsync(gitFolder, refs, held, cancellation, prune: true);
@@ -140,7 +147,8 @@ internal sealed class Mirror(string path, RepositorySource source, WorkspaceOpti
         if (source.Kind == RepositoryKind.Url)
         {
             // It came from the user and not from git: it may be a tag's id.
-            var resolved = await git.ResolveCommitAsync(GitRepository.Ours(Path), commit, cancellation).ConfigureAwait(false);
+            var resolved = await git.ResolveCommitAsync(
+                GitRepository.Ours(Path), commit, cancellation).ConfigureAwait(false);
             if (!resolved.Succeeded || !string.Equals(resolved.Line, commit, StringComparison.Ordinal))
             {
                 return false;
@@ -166,10 +174,12 @@ internal sealed class Mirror(string path, RepositorySource source, WorkspaceOpti
 
             if (attempt == MaxHealings || !Directory.Exists(Path) || !MayBeDamage(failed.Problem))
             {
-                throw GitFailures.OfSource(source, $"Fetching {want.Reference ?? "HEAD"} from {source.Location}", failed);
+                throw GitFailures.OfSource(
+                    source, $"Fetching {want.Reference ?? "HEAD"} from {source.Location}", failed);
             }
 
-            // A lock that a killed git left is no reason to fetch everything anew; if it comes back, something else is wrong.
+            // A lock that a killed git left is no reason to fetch everything anew; if it comes back, something else is
+            // wrong.
             var healing = new MirrorHealing(this, source, options, git);
             if (failed.Problem == GitProblem.Locked && attempt == 0)
             {
@@ -239,7 +249,8 @@ internal sealed class Mirror(string path, RepositorySource source, WorkspaceOpti
         var failed = fetched;
         foreach (var reading in readings)
         {
-            var commit = await git.ResolveCommitAsync(GitRepository.Ours(gitFolder), reading, cancellation).ConfigureAwait(false);
+            var commit = await git.ResolveCommitAsync(
+                GitRepository.Ours(gitFolder), reading, cancellation).ConfigureAwait(false);
             failed = commit;
             if (commit.Succeeded)
             {
@@ -251,7 +262,8 @@ internal sealed class Mirror(string path, RepositorySource source, WorkspaceOpti
         return (failed, null);
     }
 
-    private Task<GitResult> UpdateBaseAsync(string gitFolder, string runId, string commit, CancellationToken cancellation) =>
+    private Task<GitResult> UpdateBaseAsync(
+        string gitFolder, string runId, string commit, CancellationToken cancellation) =>
         git.UpdateRefAsync(GitRepository.Ours(gitFolder), BaseRef(runId), commit, mustBeNew: false, cancellation);
 
     private async Task CheckEmptyAsync(CancellationToken cancellation)
@@ -275,7 +287,11 @@ internal sealed class Mirror(string path, RepositorySource source, WorkspaceOpti
         Fault.User);
 
     private Task<GitResult> FetchRefsAsync(
-        string gitFolder, string[] refs, MirrorLock held, CancellationToken cancellation, bool prune = false) => git.FetchAsync(
+        string gitFolder,
+        string[] refs,
+        MirrorLock held,
+        CancellationToken cancellation,
+        bool prune = false) => git.FetchAsync(
         new GitFetch
         {
             GitFolder = gitFolder,
@@ -300,14 +316,16 @@ internal sealed class Mirror(string path, RepositorySource source, WorkspaceOpti
 
     private static string SlotOf(MirrorWant want)
     {
-        var name = want.Reference is null ? "HEAD" : string.Equals(want.Reference, want.Commit, StringComparison.Ordinal) ? "commit" : want.Reference;
+        var name = want.Reference is null ? "HEAD"
+            : string.Equals(want.Reference, want.Commit, StringComparison.Ordinal) ? "commit" : want.Reference;
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..16];
     }
 }
 
 /// <summary>What a run wants from a mirror.</summary>
 /// <param name="RunId">The run's id.</param>
-/// <param name="Commit">The commit, where it is known already: resolved in the user's repository, or written out in full.</param>
+/// <param name="Commit">The commit, where it is known already: resolved in the user's repository, or written out in
+/// full.</param>
 /// <param name="Reference">What the user named, or null for the default.</param>
 /// <param name="IsEmpty">Whether the repository is known to have no commit.</param>
 internal sealed record MirrorWant(string RunId, string? Commit, string? Reference, bool IsEmpty = false);

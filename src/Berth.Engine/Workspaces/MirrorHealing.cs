@@ -5,11 +5,14 @@ namespace Berth.Engine.Workspaces;
 
 /// <summary>Makes a damaged mirror whole again, in its place, while runs go on borrowing from it.</summary>
 /// <remarks>
-/// (1) What killed writers left is removed. (2) The repository is fetched anew, aside, with nothing taken from the damaged one.
-/// (3) Packs that git finds damaged are moved away. (4) The new packs are moved in: git reads an object from any pack that has it whole,
+/// (1) What killed writers left is removed. (2) The repository is fetched anew, aside, with nothing taken from the
+/// damaged one.
+/// (3) Packs that git finds damaged are moved away. (4) The new packs are moved in: git reads an object from any pack
+/// that has it whole,
 /// so this cures live runs too. (5) Refs whose history is still incomplete are removed: fetches would rely on them.
 /// </remarks>
-internal sealed partial class MirrorHealing(Mirror mirror, RepositorySource source, WorkspaceOptions options, GitProgram git)
+internal sealed partial class MirrorHealing(
+    Mirror mirror, RepositorySource source, WorkspaceOptions options, GitProgram git)
 {
     private const int MaxRefs = 10_000;
     private static readonly string[] FrameFolders = ["objects/pack", "objects/info", "refs"];
@@ -34,7 +37,8 @@ internal sealed partial class MirrorHealing(Mirror mirror, RepositorySource sour
         }
     }
 
-    private async Task<string> FetchAnewAsync(MirrorWant want, string format, MirrorLock held, CancellationToken cancellation)
+    private async Task<string> FetchAnewAsync(
+        MirrorWant want, string format, MirrorLock held, CancellationToken cancellation)
     {
         var aside = await mirror.MakeAsideAsync(format, cancellation).ConfigureAwait(false);
         var (failed, _) = await mirror.FetchAsync(aside, want, held, cancellation).ConfigureAwait(false);
@@ -75,7 +79,8 @@ internal sealed partial class MirrorHealing(Mirror mirror, RepositorySource sour
         var inside = Path.GetRelativePath(mirror.Path, file.FullName);
         return (inside.StartsWith("objects/", StringComparison.Ordinal) && file.Length == 0)
             || Caches.Any(cache => inside.Contains($"/{cache}", StringComparison.Ordinal))
-            || (inside.StartsWith("refs/", StringComparison.Ordinal) && (file.Length > 100 || !ObjectId().IsMatch(File.ReadAllText(file.FullName))));
+            || (inside.StartsWith("refs/", StringComparison.Ordinal)
+                && (file.Length > 100 || !ObjectId().IsMatch(File.ReadAllText(file.FullName))));
     }
 
     private void RepairFrame(string aside)
@@ -95,17 +100,20 @@ internal sealed partial class MirrorHealing(Mirror mirror, RepositorySource sour
     private async Task MoveDamagedPacksAsync(string aside, CancellationToken cancellation)
     {
         var away = Directory.CreateDirectory(Path.Combine(aside, "damaged")).FullName;
-        foreach (var pack in Files("pack-*").Where(file => file.Extension is ".pack" or ".idx").Select(file => file.FullName).ToList())
+        foreach (var file in Files("pack-*").Where(file => file.Extension is ".pack" or ".idx"))
         {
+            var pack = file.FullName;
             var index = Path.ChangeExtension(pack, ".idx");
             if (!File.Exists(pack)
                 || (File.Exists(index) && File.Exists(Path.ChangeExtension(pack, ".pack"))
-                    && (string.Equals(pack, index, StringComparison.Ordinal) || (await git.VerifyPackAsync(index, options.WorkTimeout, cancellation).ConfigureAwait(false)).Succeeded)))
+                    && (string.Equals(pack, index, StringComparison.Ordinal) || (await git.VerifyPackAsync(
+                        index, options.WorkTimeout, cancellation).ConfigureAwait(false)).Succeeded)))
             {
                 continue;
             }
 
-            foreach (var part in Directory.GetFiles(Path.GetDirectoryName(pack)!, Path.GetFileNameWithoutExtension(pack) + ".*"))
+            foreach (var part in Directory.GetFiles(
+                Path.GetDirectoryName(pack)!, Path.GetFileNameWithoutExtension(pack) + ".*"))
             {
                 File.Move(part, Path.Combine(away, Path.GetFileName(part)), overwrite: true);
             }
@@ -128,14 +136,16 @@ internal sealed partial class MirrorHealing(Mirror mirror, RepositorySource sour
 
     private async Task RemoveBrokenRefsAsync(CancellationToken cancellation)
     {
-        var listed = await git.ListRefsAsync(GitRepository.Ours(mirror.Path), ["refs/"], MaxRefs, cancellation).ConfigureAwait(false);
+        var listed = await git.ListRefsAsync(
+            GitRepository.Ours(mirror.Path), ["refs/"], MaxRefs, cancellation).ConfigureAwait(false);
         if (!listed.Succeeded)
         {
             File.Delete(Path.Combine(mirror.Path, "packed-refs"));
             return;
         }
 
-        var refs = listed.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ', 2)).ToList();
+        var refs = listed.Text.Split(
+            '\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ', 2)).ToList();
         if ((await ConnectedAsync(refs.Select(entry => entry[0]), cancellation).ConfigureAwait(false)).Succeeded)
         {
             return;
@@ -156,9 +166,11 @@ internal sealed partial class MirrorHealing(Mirror mirror, RepositorySource sour
     private Task<GitResult> ConnectedAsync(IEnumerable<string> commits, CancellationToken cancellation) =>
         git.CheckConnectedAsync(mirror.Path, commits, options.WorkTimeout, cancellation);
 
-    private List<FileInfo> Files(string pattern) => [.. new DirectoryInfo(mirror.Path).EnumerateFiles(pattern, Everywhere)];
+    private List<FileInfo> Files(string pattern) =>
+        [.. new DirectoryInfo(mirror.Path).EnumerateFiles(pattern, Everywhere)];
 
-    private List<DirectoryInfo> Folders(string pattern) => [.. new DirectoryInfo(mirror.Path).EnumerateDirectories(pattern, Everywhere)];
+    private List<DirectoryInfo> Folders(string pattern) =>
+        [.. new DirectoryInfo(mirror.Path).EnumerateDirectories(pattern, Everywhere)];
 
     private static readonly EnumerationOptions Everywhere = new()
     {
@@ -167,6 +179,7 @@ internal sealed partial class MirrorHealing(Mirror mirror, RepositorySource sour
         MatchType = MatchType.Simple,
     };
 
-    [GeneratedRegex("^([0-9a-f]{40}|[0-9a-f]{64})\n?$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^([0-9a-f]{40}|[0-9a-f]{64})\n?$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        1000)]
     private static partial Regex ObjectId();
 }

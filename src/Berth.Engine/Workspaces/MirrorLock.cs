@@ -5,9 +5,11 @@ using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Workspaces;
 
-/// <summary>A lock on a mirror: shared by those who add a ref or a pack, alone for who fetches, makes or heals it.</summary>
+/// <summary>A lock on a mirror: shared by those who add a ref or a pack, alone for who fetches, makes or heals
+/// it.</summary>
 /// <remarks>
-/// It is an flock, so the kernel lets go of it when its holder dies. A git process that the holder had started may live on, though, and
+/// It is an flock, so the kernel lets go of it when its holder dies. A git process that the holder had started may live
+/// on, though, and
 /// still write; so its identity is noted in the lock file, and the next one who is alone ends it before anything else.
 /// </remarks>
 internal sealed class MirrorLock : IAsyncDisposable
@@ -91,7 +93,8 @@ internal sealed class MirrorLock : IAsyncDisposable
     private async Task<MirrorLock> EndOrphanAsync(TimeProvider time, CancellationToken cancellation)
     {
         var buffer = new byte[256];
-        var read = await file.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellation).ConfigureAwait(false);
+        var read = await file.ReadAtLeastAsync(
+            buffer, buffer.Length, throwOnEndOfStream: false, cancellation).ConfigureAwait(false);
         var parts = Encoding.ASCII.GetString(buffer, 0, read).TrimEnd('\n').Split(' ');
         file.SetLength(0);
         if (parts.Length != 3

@@ -10,9 +10,11 @@ internal enum RepositoryKind
     Url,
 }
 
-/// <summary>Where a repository is. Made by <see cref="Parse"/> alone, so one that exists is safe to hand to git.</summary>
+/// <summary>Where a repository is. Made by <see cref="Parse"/> alone, so one that exists is safe to hand to
+/// git.</summary>
 /// <param name="Kind">A path or a URL.</param>
-/// <param name="Location">What git is given: the absolute path of the top level (or of a bare repository), or the URL. Never a secret.</param>
+/// <param name="Location">What git is given: the absolute path of the top level (or of a bare repository), or the URL.
+/// Never a secret.</param>
 /// <param name="Canonical">The same for every way of writing the same place; the mirror's name is made of it.</param>
 internal sealed record RepositorySource(RepositoryKind Kind, string Location, string Canonical)
 {

@@ -5,8 +5,10 @@ namespace Berth.Engine.Workspaces;
 
 /// <summary>From a repository to a workspace, and from what a run left there to a branch.</summary>
 /// <remarks>
-/// (1) Inspect: refuse what cannot work before anything is made. (2) Prepare: mirror, pin, workspace. Then the agent works, and capture
-/// leaves a bundle. (3) Collect: bundle to mirror. (4) Deliver: a new branch. (5) Release: the pins go, the branch stays.
+/// (1) Inspect: refuse what cannot work before anything is made. (2) Prepare: mirror, pin, workspace. Then the agent
+/// works, and capture
+/// leaves a bundle. (3) Collect: bundle to mirror. (4) Deliver: a new branch. (5) Release: the pins go, the branch
+/// stays.
 /// All but inspecting can be done again after a crash in the middle of it.
 /// </remarks>
 internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram git, TimeProvider time)
@@ -14,9 +16,11 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     private const int MaxRefs = 20;
     private readonly WorkCollector collector = new(options, git);
 
-    /// <summary>Looks whether a run can start: the repository, the ref where it is near, and the branch. Makes nothing.</summary>
+    /// <summary>Looks whether a run can start: the repository, the ref where it is near, and the branch. Makes
+    /// nothing.</summary>
     /// <exception cref="FailureException">
-    /// <c>branch_invalid</c>, <c>branch_taken</c>, <c>ref_invalid</c>, <c>ref_not_found</c>, <c>no_default_branch</c>, <c>repository_…</c>.
+    /// <c>branch_invalid</c>, <c>branch_taken</c>, <c>ref_invalid</c>, <c>ref_not_found</c>, <c>no_default_branch</c>,
+    /// <c>repository_…</c>.
     /// </exception>
     internal async Task<RepositoryFacts> InspectAsync(
         RepositorySource source, string? reference, string branch, CancellationToken cancellation)
@@ -27,7 +31,8 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
             var mirror = MirrorOf(source, directory: null);
             if (mirror is not null && Directory.Exists(mirror.Objects))
             {
-                await CheckFreeAsync(GitRepository.Ours(mirror.Path), source, branch, cancellation).ConfigureAwait(false);
+                await CheckFreeAsync(
+                    GitRepository.Ours(mirror.Path), source, branch, cancellation).ConfigureAwait(false);
             }
 
             return new RepositoryFacts();
@@ -49,10 +54,11 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
         return new RepositoryFacts
         {
             BaseCommit = await start.ConfigureAwait(false),
-            CurrentBranch = head.StartsWith("refs/heads/", StringComparison.Ordinal) ? head["refs/heads/".Length..] : null,
+            CurrentBranch = head.StartsWith("refs/heads/", StringComparison.Ordinal) ? head["refs/heads/".Length..]
+                : null,
             UncommittedFiles = dirty,
-            Notes = dirty == 0 ? [] :
-                [$"{source.Location} has uncommitted changes in {dirty} {(dirty == 1 ? "file" : "files")}; they are not part of the run."],
+            Notes = dirty == 0 ? []
+                : [$"{source.Location} has {dirty} uncommitted change(s), which are not part of the run."],
         };
     }
 
@@ -75,11 +81,13 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
         var mirror = MirrorOf(request.Source, request.RunDirectory)!;
         var builder = new WorkspaceBuilder(options, git);
         var baseCommit = await mirror.PinAsync(want, cancellation).ConfigureAwait(false);
-        var failed = await builder.BuildAsync(request, RunOf(request, mirror, baseCommit), mirror, cancellation).ConfigureAwait(false);
+        var failed = await builder.BuildAsync(
+            request, RunOf(request, mirror, baseCommit), mirror, cancellation).ConfigureAwait(false);
         if (failed is not null && mirror.MayBeDamage(failed.Problem))
         {
             baseCommit = await mirror.HealAndPinAsync(want, cancellation).ConfigureAwait(false);
-            failed = await builder.BuildAsync(request, RunOf(request, mirror, baseCommit), mirror, cancellation).ConfigureAwait(false);
+            failed = await builder.BuildAsync(
+                request, RunOf(request, mirror, baseCommit), mirror, cancellation).ConfigureAwait(false);
         }
 
         return failed is null
@@ -87,16 +95,19 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
             : throw GitFailures.OfOurs($"Filling the workspace {request.RunDirectory.Workspace}", failed);
     }
 
-    /// <summary>The run's part in its repository as <see cref="PrepareAsync"/> recorded it, or null where it did not get that far.</summary>
+    /// <summary>The run's part in its repository as <see cref="PrepareAsync"/> recorded it, or null where it did not
+    /// get that far.</summary>
     internal static RunWorkspace? Find(RunDirectory directory) => StoredWorkspace.Read(directory);
 
-    /// <summary>Takes the run's commits from the bundle that capture left, or gives null where the run has none.</summary>
+    /// <summary>Takes the run's commits from the bundle that capture left, or gives null where the run has
+    /// none.</summary>
     /// <exception cref="FailureException"><c>bundle_refused</c>, <c>disk_full</c>, <c>mirror_…</c>.</exception>
     internal async Task<CollectedWork?> CollectAsync(RunWorkspace run, CancellationToken cancellation)
     {
         for (var healed = false; ; healed = true)
         {
-            await using var bundle = await WorkBundle.OpenAsync(run, options.MaxBundleBytes, cancellation).ConfigureAwait(false);
+            await using var bundle = await WorkBundle.OpenAsync(
+                run, options.MaxBundleBytes, cancellation).ConfigureAwait(false);
             if (bundle is null || string.Equals(bundle.Tip, run.BaseCommit, StringComparison.Ordinal))
             {
                 return null;
@@ -108,7 +119,8 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
                 return await collector.ReadAsync(run, bundle.Tip, cancellation).ConfigureAwait(false);
             }
 
-            // Of a bundle that lacks something, and a mirror that lost it, git says the same; so the mirror is looked at.
+            // Of a bundle that lacks something, and a mirror that lost it, git says the same; so the mirror is looked
+            // at.
             if (healed || run.BaseCommit is null || failed.Problem is GitProblem.DiskFull or GitProblem.TimedOut
                 || await IsWholeAsync(run, cancellation).ConfigureAwait(false))
             {
@@ -131,7 +143,8 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
         return await new Delivery(options, git).DeliverAsync(run, work.HeadCommit, cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>Writes the difference between the run's base and its head. It works after <see cref="ReleaseAsync"/> too.</summary>
+    /// <summary>Writes the difference between the run's base and its head. It works after <see cref="ReleaseAsync"/>
+    /// too.</summary>
     internal async Task<DiffWritten> DiffAsync(
         RunWorkspace run, string headCommit, bool stat, Stream output, CancellationToken cancellation)
     {
@@ -142,7 +155,8 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
             : new DiffWritten(HasWork: false, Truncated: false);
     }
 
-    /// <summary>Removes the pins of a run that is cleaned up. The branch and the objects stay. May be called twice.</summary>
+    /// <summary>Removes the pins of a run that is cleaned up. The branch and the objects stay. May be called
+    /// twice.</summary>
     internal async Task ReleaseAsync(RunWorkspace run, CancellationToken cancellation)
     {
         if (!Directory.Exists(run.Mirror))
@@ -166,7 +180,8 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     }
 
     private async Task<bool> IsWholeAsync(RunWorkspace run, CancellationToken cancellation) =>
-        (await git.CheckConnectedAsync(run.Mirror, [run.BaseCommit!], options.WorkTimeout, cancellation).ConfigureAwait(false)).Succeeded;
+        (await git.CheckConnectedAsync(run.Mirror, [run.BaseCommit!], options.WorkTimeout,
+            cancellation).ConfigureAwait(false)).Succeeded;
 
     private async Task<MirrorWant> WantAsync(WorkspaceRequest request, CancellationToken cancellation)
     {
@@ -199,9 +214,11 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
         throw GitFailures.OfSource(source, $"Looking for '{reference ?? "HEAD"}' in {source.Location}", resolved);
     }
 
-    private async Task CheckFreeAsync(GitRepository repository, RepositorySource source, string branch, CancellationToken cancellation)
+    private async Task CheckFreeAsync(
+        GitRepository repository, RepositorySource source, string branch, CancellationToken cancellation)
     {
-        var found = await git.ListRefsAsync(repository, Delivery.PatternsInTheWay(branch), MaxRefs, cancellation).ConfigureAwait(false);
+        var found = await git.ListRefsAsync(
+            repository, Delivery.PatternsInTheWay(branch), MaxRefs, cancellation).ConfigureAwait(false);
         if (found.Succeeded && found.Line.Length > 0)
         {
             throw Taken(source, branch, $"{found.Line.Split('\n')[0].Split(' ')[^1]} is there");
@@ -209,7 +226,8 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     }
 
     private static FailureException Taken(RepositorySource source, string branch, string why) => new(
-        "branch_taken", $"The branch '{branch}' cannot be made in {source.Location}: {why}.", "Choose another --branch.", Fault.User);
+        "branch_taken", $"The branch '{branch}' cannot be made in {source.Location}: {why}.",
+        "Choose another --branch.", Fault.User);
 
     private static void CheckNames(string? reference, string branch)
     {

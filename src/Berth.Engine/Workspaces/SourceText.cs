@@ -6,8 +6,10 @@ namespace Berth.Engine.Workspaces;
 
 /// <summary>Reads what a person wrote for a repository: a path, a URL, or <c>host:path</c> as ssh has it.</summary>
 /// <remarks>
-/// What is refused here is what git would run or send away: other transports (<c>ext::</c> runs a command), a host that ssh would take
-/// for an option, and credentials, which end in process lists and logs. A refused URL with credentials is never repeated to anyone.
+/// What is refused here is what git would run or send away: other transports (<c>ext::</c> runs a command), a host that
+/// ssh would take
+/// for an option, and credentials, which end in process lists and logs. A refused URL with credentials is never
+/// repeated to anyone.
 /// </remarks>
 internal static partial class SourceText
 {
@@ -18,12 +20,14 @@ internal static partial class SourceText
     {
         if (text.Length is 0 or > MaxLength || text.Any(char.IsControl))
         {
-            throw Refuse("repository_invalid", "The repository is empty, too long, or holds a control character.", UrlHint);
+            throw Refuse(
+                "repository_invalid", "The repository is empty, too long, or holds a control character.", UrlHint);
         }
 
         if (text[0] == '-')
         {
-            throw Refuse("repository_invalid", $"The repository '{text}' starts with a dash.", "Write ./ before a path that starts with a dash.");
+            throw Refuse("repository_invalid", $"The repository '{text}' starts with a dash.",
+                "Write ./ before a path that starts with a dash.");
         }
 
         if (text.Contains("://", StringComparison.Ordinal))
@@ -33,7 +37,8 @@ internal static partial class SourceText
 
         if (Transport().IsMatch(text))
         {
-            throw Refuse("repository_url_refused", "Git transports written as 'name::address' are refused: they run programs.", UrlHint);
+            throw Refuse("repository_url_refused",
+                "Git transports written as 'name::address' are refused: they run programs.", UrlHint);
         }
 
         // Git's own rule: a colon before the first slash makes it host:path.
@@ -54,12 +59,14 @@ internal static partial class SourceText
         var shown = $"{scheme}://{rest}";
         if (slash < 0 || slash == rest.Length - 1 || rest.AsSpan().ContainsAny(" \\"))
         {
-            throw Refuse("repository_invalid", $"The URL '{shown}' names no repository, or holds a space or backslash.", UrlHint);
+            throw Refuse("repository_invalid", $"The URL '{shown}' names no repository, or holds a space or backslash.",
+                UrlHint);
         }
 
         if (rest.AsSpan().ContainsAny("?#"))
         {
-            throw Refuse("repository_url_refused", "A URL with '?' or '#' is refused: credentials are often put there.", UrlHint);
+            throw Refuse("repository_url_refused", "A URL with '?' or '#' is refused: credentials are often put there.",
+                UrlHint);
         }
 
         if (scheme is "file")
@@ -74,11 +81,14 @@ internal static partial class SourceText
 
         if (scheme is "http" && !IsLoopback(uri.Host))
         {
-            throw Refuse("repository_url_refused", $"'{shown}' is neither encrypted nor on this machine.", "Use https://.");
+            throw Refuse(
+                "repository_url_refused", $"'{shown}' is neither encrypted nor on this machine.", "Use https://.");
         }
 
-        var user = authority.Contains('@', StringComparison.Ordinal) ? authority[..(authority.LastIndexOf('@') + 1)] : string.Empty;
-        var port = uri.Port > 0 && !(scheme is "ssh" ? uri.Port == 22 : uri.IsDefaultPort) ? $":{uri.Port}" : string.Empty;
+        var user = authority.Contains('@', StringComparison.Ordinal) ? authority[..(authority.LastIndexOf('@') + 1)]
+            : string.Empty;
+        var port = uri.Port > 0 && !(scheme is "ssh" ? uri.Port == 22 : uri.IsDefaultPort) ? $":{uri.Port}"
+            : string.Empty;
         var canonical = $"{scheme}://{user}{uri.Host.ToLowerInvariant()}{port}{rest[slash..].TrimEnd('/')}";
         return new RepositorySource(RepositoryKind.Url, shown, canonical);
     }
@@ -97,12 +107,14 @@ internal static partial class SourceText
             throw Refuse(
                 "credentials_in_url",
                 $"The {scheme}:// URL holds a user name, password or token; it is refused and not repeated here.",
-                "Take it out of the URL (and change it, if it is a secret), and set up a git credential helper or an ssh key.");
+                "Take it out (and change it, if it is a secret), and set up a git credential helper or an ssh key.");
         }
 
-        if (user.StartsWith('-') || authority[(at + 1)..].StartsWith('-') || authority.Contains('%', StringComparison.Ordinal))
+        if (user.StartsWith('-')
+            || authority[(at + 1)..].StartsWith('-') || authority.Contains('%', StringComparison.Ordinal))
         {
-            throw Refuse("repository_url_refused", "The host or user of the URL starts with a dash or is escaped.", UrlHint);
+            throw Refuse(
+                "repository_url_refused", "The host or user of the URL starts with a dash or is escaped.", UrlHint);
         }
     }
 
@@ -136,7 +148,8 @@ internal static partial class SourceText
     {
         if (!Directory.Exists(path))
         {
-            throw Refuse("repository_not_found", $"There is no folder '{written}'.", "Check the path given as the repository.");
+            throw Refuse(
+                "repository_not_found", $"There is no folder '{written}'.", "Check the path given as the repository.");
         }
 
         var real = RealPath(path);
@@ -172,7 +185,8 @@ internal static partial class SourceText
         var real = "/";
         while (open.TryPop(out var part))
         {
-            var next = part is ".." ? Path.GetDirectoryName(real) ?? "/" : part is "." ? real : Path.Combine(real, part);
+            var next = part is ".." ? Path.GetDirectoryName(real) ?? "/" : part is "." ? real
+                : Path.Combine(real, part);
             if (new DirectoryInfo(next).LinkTarget is not { } target || ++links > MaxLinks)
             {
                 real = next;
@@ -190,15 +204,18 @@ internal static partial class SourceText
     }
 
     private static bool IsLoopback(string host) =>
-        host is "localhost" || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
+        host is "localhost"
+            || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
 
-    private static FailureException Refuse(string code, string message, string hint) => new(code, message, hint, Fault.User);
+    private static FailureException Refuse(string code, string message, string hint) =>
+        new(code, message, hint, Fault.User);
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9+.-]*::", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Transport();
 
     [GeneratedRegex(
-        @"^(?<user>[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?<host>[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):(?<path>[^-\s][^\s]*)$",
+        @"^(?<user>[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?<host>[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):"
+        + @"(?<path>[^-\s][^\s]*)$",
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
         1000)]
     private static partial Regex HostAndPath();

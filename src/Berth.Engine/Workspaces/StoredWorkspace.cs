@@ -15,11 +15,13 @@ internal sealed record StoredWorkspace(
     internal static void Write(RunWorkspace run)
     {
         var stored = new StoredWorkspace(
-            run.RunId, run.Source.Kind == RepositoryKind.Path, run.Source.Location, run.Source.Canonical, run.Branch, run.BaseCommit)
+            run.RunId, run.Source.Kind == RepositoryKind.Path, run.Source.Location, run.Source.Canonical, run.Branch,
+                run.BaseCommit)
         {
             Mirror = run.Mirror,
         };
-        AtomicFile.Write(FileOf(run.RunDirectory), JsonSerializer.SerializeToUtf8Bytes(stored, WorkspaceJson.Default.StoredWorkspace));
+        AtomicFile.Write(FileOf(
+            run.RunDirectory), JsonSerializer.SerializeToUtf8Bytes(stored, WorkspaceJson.Default.StoredWorkspace));
     }
 
     internal static RunWorkspace? Read(RunDirectory directory)
@@ -29,7 +31,8 @@ internal sealed record StoredWorkspace(
             return null;
         }
 
-        var stored = JsonSerializer.Deserialize(File.ReadAllBytes(FileOf(directory)), WorkspaceJson.Default.StoredWorkspace)!;
+        var stored = JsonSerializer.Deserialize(
+            File.ReadAllBytes(FileOf(directory)), WorkspaceJson.Default.StoredWorkspace)!;
         var kind = stored.IsPath ? RepositoryKind.Path : RepositoryKind.Url;
         return new RunWorkspace
         {

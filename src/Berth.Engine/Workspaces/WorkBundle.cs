@@ -4,7 +4,8 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Workspaces;
 
-/// <summary>The bundle that capture left: a header that names commits, and a pack. All of it is the agent's word.</summary>
+/// <summary>The bundle that capture left: a header that names commits, and a pack. All of it is the agent's
+/// word.</summary>
 internal sealed partial class WorkBundle : IAsyncDisposable
 {
     private const int MaxHeaderBytes = 1024 * 1024;
@@ -91,6 +92,7 @@ internal sealed partial class WorkBundle : IAsyncDisposable
     }
 
     [GeneratedRegex(
-        "^(?<id>[0-9a-f]{40}|[0-9a-f]{64}) (?<name>.+)$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+        "^(?<id>[0-9a-f]{40}|[0-9a-f]{64}) (?<name>.+)$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        1000)]
     private static partial Regex RefLine();
 }

@@ -3,7 +3,8 @@ using Berth.Engine.Git;
 
 namespace Berth.Engine.Workspaces;
 
-/// <summary>Takes a run's commits into the mirror and reads there what they are. The workspace itself is not touched.</summary>
+/// <summary>Takes a run's commits into the mirror and reads there what they are. The workspace itself is not
+/// touched.</summary>
 internal sealed class WorkCollector(WorkspaceOptions options, GitProgram git)
 {
     // The trees without entries, which git knows without having them.
@@ -14,7 +15,8 @@ internal sealed class WorkCollector(WorkspaceOptions options, GitProgram git)
     /// <returns>What git said when it could not be taken; null when all is well.</returns>
     internal async Task<GitResult?> TakeAsync(RunWorkspace run, WorkBundle bundle, CancellationToken cancellation)
     {
-        var taken = await git.TakePackAsync(run.Mirror, bundle.Pack, options.MaxBundleBytes, options.WorkTimeout, cancellation)
+        var taken = await git.TakePackAsync(
+            run.Mirror, bundle.Pack, options.MaxBundleBytes, options.WorkTimeout, cancellation)
             .ConfigureAwait(false);
         if (!taken.Succeeded)
         {
@@ -25,7 +27,8 @@ internal sealed class WorkCollector(WorkspaceOptions options, GitProgram git)
         var commit = await git.ResolveCommitAsync(here, bundle.Tip, cancellation).ConfigureAwait(false);
         var pinned = !commit.Succeeded || !string.Equals(commit.Line, bundle.Tip, StringComparison.Ordinal)
             ? commit
-            : await git.UpdateRefAsync(here, Mirror.HeadRef(run.RunId), bundle.Tip, mustBeNew: false, cancellation).ConfigureAwait(false);
+            : await git.UpdateRefAsync(
+                here, Mirror.HeadRef(run.RunId), bundle.Tip, mustBeNew: false, cancellation).ConfigureAwait(false);
         return pinned.Succeeded ? null : pinned;
     }
 
@@ -45,7 +48,8 @@ internal sealed class WorkCollector(WorkspaceOptions options, GitProgram git)
         var count = commits.Count;
         if (count == options.MaxCommits)
         {
-            var counted = await git.CountCommitsAsync(run.Mirror, range, options.WorkTimeout, cancellation).ConfigureAwait(false);
+            var counted = await git.CountCommitsAsync(
+                run.Mirror, range, options.WorkTimeout, cancellation).ConfigureAwait(false);
             count = int.Parse(Checked(counted, "Counting the run's commits").Line, CultureInfo.InvariantCulture);
         }
 
@@ -65,7 +69,8 @@ internal sealed class WorkCollector(WorkspaceOptions options, GitProgram git)
         RunWorkspace run, string head, bool stat, Stream output, CancellationToken cancellation)
     {
         var result = await git.WriteDiffAsync(
-            run.Mirror, (BaseTree(run, head), head), stat, (output, options.MaxDiffBytes), cancellation).ConfigureAwait(false);
+            run.Mirror, (
+                BaseTree(run, head), head), stat, (output, options.MaxDiffBytes), cancellation).ConfigureAwait(false);
         return result.Process.End == Processes.ProcessEnd.OutputLimit
             ? new DiffWritten(HasWork: true, Truncated: true)
             : new DiffWritten(Checked(result, "Writing the run's diff").Succeeded, Truncated: false);

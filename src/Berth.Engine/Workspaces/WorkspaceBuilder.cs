@@ -5,8 +5,10 @@ namespace Berth.Engine.Workspaces;
 
 /// <summary>Makes the workspace: an independent repository that borrows its objects from the mirror.</summary>
 /// <remarks>
-/// What <c>git clone --shared</c> would make is a handful of small files, and three quarters of its time are processes that find out what
-/// is known here already; so the files are written as gitrepository-layout(5) has them, and git only checks the commit out. There are no
+/// What <c>git clone --shared</c> would make is a handful of small files, and three quarters of its time are processes
+/// that find out what
+/// is known here already; so the files are written as gitrepository-layout(5) has them, and git only checks the commit
+/// out. There are no
 /// hooks and no templates in it, no identity of the host's user, and no remote that could be reached.
 /// It is built beside its place and renamed into it, so a workspace that is there is whole.
 /// </remarks>
@@ -29,7 +31,8 @@ internal sealed class WorkspaceBuilder(WorkspaceOptions options, GitProgram git)
             WriteFrame(aside, request, run.BaseCommit, mirror);
             if (run.BaseCommit is { } baseCommit)
             {
-                var filled = await git.CheckOutAsync(aside, baseCommit, options.WorkTimeout, cancellation).ConfigureAwait(false);
+                var filled = await git.CheckOutAsync(
+                    aside, baseCommit, options.WorkTimeout, cancellation).ConfigureAwait(false);
                 if (!filled.Succeeded)
                 {
                     return filled;
@@ -98,7 +101,8 @@ internal sealed class WorkspaceBuilder(WorkspaceOptions options, GitProgram git)
 
             """;
         text += wide ? "[extensions]\n\tobjectformat = sha256\n" : string.Empty;
-        text += request.Source.Kind == RepositoryKind.Url ? $"[remote \"origin\"]\n\turl = {Quote(request.Source.Location)}\n" : string.Empty;
+        text += request.Source.Kind == RepositoryKind.Url
+            ? $"[remote \"origin\"]\n\turl = {Quote(request.Source.Location)}\n" : string.Empty;
         return request.AuthorName is { } name
             ? text + $"[user]\n\tname = {Quote(name)}\n\temail = {Quote(request.AuthorEmail ?? "berth@localhost")}\n"
             : text;
@@ -109,7 +113,8 @@ internal sealed class WorkspaceBuilder(WorkspaceOptions options, GitProgram git)
 
     private static string Quote(string value)
     {
-        var escaped = value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+        var escaped = value.Replace(
+            "\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
         return $"\"{escaped.Replace("\n", "\\n", StringComparison.Ordinal)}\"";
     }
 }

@@ -9,13 +9,15 @@ internal sealed record WorkspaceOptions
     /// <summary>Whether runs share mirrors. False clones into each run's own directory. Default true.</summary>
     public bool UseMirror { get; init; } = true;
 
-    /// <summary>How long to wait for another run that is writing the mirror, a first clone for example. Default 30 minutes.</summary>
+    /// <summary>How long to wait for another run that is writing the mirror, a first clone for example. Default 30
+    /// minutes.</summary>
     public TimeSpan LockTimeout { get; init; } = TimeSpan.FromMinutes(30);
 
     /// <summary>How long one transfer from a repository may take. Default 30 minutes.</summary>
     public TimeSpan TransferTimeout { get; init; } = TimeSpan.FromMinutes(30);
 
-    /// <summary>How long checking out a workspace, or reading the work of a run, may take. Default 10 minutes.</summary>
+    /// <summary>How long checking out a workspace, or reading the work of a run, may take. Default 10
+    /// minutes.</summary>
     public TimeSpan WorkTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>The largest bundle that is taken from a run, in bytes. Default 2 GiB.</summary>

@@ -5,13 +5,15 @@ namespace Berth.Engine.Workspaces;
 /// <summary>What is known of a repository before anything is made.</summary>
 internal sealed record RepositoryFacts
 {
-    /// <summary>The commit that the run would start from; null for an empty repository, and for a URL, which is not asked yet.</summary>
+    /// <summary>The commit that the run would start from; null for an empty repository, and for a URL, which is not
+    /// asked yet.</summary>
     public string? BaseCommit { get; init; }
 
     /// <summary>What the user's repository has checked out: a branch, or null when detached, bare or a URL.</summary>
     public string? CurrentBranch { get; init; }
 
-    /// <summary>How many files of the user's repository have changes that are not committed, and so are no part of the run.</summary>
+    /// <summary>How many files of the user's repository have changes that are not committed, and so are no part of the
+    /// run.</summary>
     public int UncommittedFiles { get; init; }
 
     /// <summary>What the user should be told: uncommitted changes, a shallow clone. Sentences.</summary>
@@ -27,7 +29,8 @@ internal sealed record WorkspaceRequest
     /// <summary>The repository.</summary>
     public required RepositorySource Source { get; init; }
 
-    /// <summary>A branch, tag or commit to start from; null for HEAD of a path and the default branch of a URL.</summary>
+    /// <summary>A branch, tag or commit to start from; null for HEAD of a path and the default branch of a
+    /// URL.</summary>
     public string? Ref { get; init; }
 
     /// <summary>The branch that the work is to be on.</summary>
@@ -36,7 +39,8 @@ internal sealed record WorkspaceRequest
     /// <summary>The run's directory, which exists.</summary>
     public required RunDirectory RunDirectory { get; init; }
 
-    /// <summary>The name for commits that the agent makes itself, written to the workspace's own configuration; null to set none.</summary>
+    /// <summary>The name for commits that the agent makes itself, written to the workspace's own configuration; null to
+    /// set none.</summary>
     public string? AuthorName { get; init; }
 
     /// <summary>The mail address that goes with <see cref="AuthorName"/>.</summary>
@@ -52,7 +56,8 @@ internal sealed record RunWorkspace
     /// <summary>The repository.</summary>
     public required RepositorySource Source { get; init; }
 
-    /// <summary>The branch that the work is on in the workspace, and that it is delivered as unless the name is taken.</summary>
+    /// <summary>The branch that the work is on in the workspace, and that it is delivered as unless the name is
+    /// taken.</summary>
     public required string Branch { get; init; }
 
     /// <summary>The run's directory.</summary>
@@ -77,7 +82,8 @@ internal sealed record PreparedWorkspace
     /// <summary>The commit that it starts from, or null for a repository that had none.</summary>
     public required string? BaseCommit { get; init; }
 
-    /// <summary>The mirror's <c>objects</c> folder, which the workspace borrows from: mount it read-only at this very path.</summary>
+    /// <summary>The mirror's <c>objects</c> folder, which the workspace borrows from: mount it read-only at this very
+    /// path.</summary>
     public required string MirrorObjects { get; init; }
 }
 
@@ -109,11 +115,13 @@ internal sealed record WorkCommit(string Sha, string Subject);
 /// <param name="Path">Its path in the repository; for a rename, the new one.</param>
 /// <param name="Added">Lines added, or null for a binary file.</param>
 /// <param name="Removed">Lines removed, or null for a binary file.</param>
-/// <param name="Status"><c>added</c>, <c>modified</c>, <c>deleted</c>, <c>renamed</c>, <c>copied</c> or <c>type_changed</c>.</param>
+/// <param name="Status"><c>added</c>, <c>modified</c>, <c>deleted</c>, <c>renamed</c>, <c>copied</c> or
+/// <c>type_changed</c>.</param>
 /// <param name="OldPath">The path before a rename or copy, else null.</param>
 internal sealed record ChangedFile(string Path, int? Added, int? Removed, string Status, string? OldPath = null);
 
 /// <summary>What came of writing a diff.</summary>
 /// <param name="HasWork">Whether there is a diff: the run has commits, and they are known here.</param>
-/// <param name="Truncated">Whether it was cut at <see cref="WorkspaceOptions.MaxDiffBytes"/>, or its reader went away.</param>
+/// <param name="Truncated">Whether it was cut at <see cref="WorkspaceOptions.MaxDiffBytes"/>, or its reader went
+/// away.</param>
 internal sealed record DiffWritten(bool HasWork, bool Truncated);

@@ -7,7 +7,8 @@ using Xunit;
 
 namespace Berth.SystemTests.Workspaces;
 
-/// <summary>A folder of its own for one test, with real git in it. Nothing of the machine's git configuration counts.</summary>
+/// <summary>A folder of its own for one test, with real git in it. Nothing of the machine's git configuration
+/// counts.</summary>
 internal sealed class GitPlayground : IAsyncDisposable
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
@@ -116,11 +117,13 @@ internal sealed class GitPlayground : IAsyncDisposable
     {
         Directory.CreateDirectory(run.RunDirectory.CaptureFolder);
         string[] what = run.BaseCommit is { } start ? [$"{start}..HEAD", "HEAD"] : ["HEAD"];
-        await GitAsync(run.RunDirectory.Workspace, ["bundle", "create", "--quiet", run.RunDirectory.BundleFile, .. what]);
+        await GitAsync(
+            run.RunDirectory.Workspace, ["bundle", "create", "--quiet", run.RunDirectory.BundleFile, .. what]);
     }
 
     /// <summary>Prepares a run, lets the agent write one file and commit it, and captures that.</summary>
-    internal async Task<RunWorkspace> RunAsync(RepositoryWorkspaces workspaces, WorkspaceRequest request, string file = "new.txt")
+    internal async Task<RunWorkspace> RunAsync(
+        RepositoryWorkspaces workspaces, WorkspaceRequest request, string file = "new.txt")
     {
         var prepared = await workspaces.PrepareAsync(request, Soon);
         await File.WriteAllTextAsync(Path.Combine(prepared.Path, file), "new\n", Soon);

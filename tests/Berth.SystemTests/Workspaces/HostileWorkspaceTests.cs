@@ -77,7 +77,7 @@ public sealed class HostileWorkspaceTests
     {
         await using var place = new GitPlayground();
         var repository = await place.RepositoryAsync();
-        var workspaces = place.Workspaces(options => options with { MaxBundleBytes = kind == "big" ? 100 : 1_000_000 });
+        var workspaces = place.Workspaces(options => options with { MaxBundleBytes = kind is "big" ? 100 : 1_000_000 });
         var run = await place.RunAsync(workspaces, place.Request(repository));
         await SpoilAsync(place, run, kind);
 
@@ -95,7 +95,8 @@ public sealed class HostileWorkspaceTests
         var repository = await place.RepositoryAsync();
         var workspaces = place.Workspaces();
         var run = await place.RunAsync(workspaces, place.Request(repository));
-        var make = "blob=$(echo x | git hash-object -w --stdin); inner=$(printf '100644 blob %s\\tconfig\\n' $blob | git mktree); "
+        var make = "blob=$(echo x | git hash-object -w --stdin); "
+            + "inner=$(printf '100644 blob %s\\tconfig\\n' $blob | git mktree); "
             + "tree=$(printf '040000 tree %s\\t.GIT\\n' $inner | git mktree); "
             + "git update-ref HEAD $(git commit-tree -p HEAD -m evil $tree)";
         await place.GitAsync(run.RunDirectory.Workspace, "-c", $"alias.evil=!{make}", "evil");
@@ -130,11 +131,12 @@ public sealed class HostileWorkspaceTests
     {
         var inside = Path.Combine(workspace, ".git");
         await File.AppendAllTextAsync(Path.Combine(inside, "config"), evil, Soon);
-        if (trap == "alternates elsewhere")
+        if (trap is "alternates elsewhere")
         {
-            await File.WriteAllTextAsync(Path.Combine(inside, "objects", "info", "alternates"), "/nowhere/objects\n", Soon);
+            await File.WriteAllTextAsync(
+                Path.Combine(inside, "objects", "info", "alternates"), "/nowhere/objects\n", Soon);
         }
-        else if (trap != "config")
+        else if (trap is not "config")
         {
             var away = place.At("moved.git");
             Directory.Move(inside, away);
@@ -180,8 +182,9 @@ public sealed class HostileWorkspaceTests
     {
         "empty" => [],
         "noise" => [.. Enumerable.Range(0, 5_000).Select(i => (byte)(i * 7))],
-        "filter" => [.. Encoding.UTF8.GetBytes($"# v3 git bundle\n@filter=blob:none\n{new string('a', 40)} HEAD\n\n"), .. content],
-        "no ref" => [.. Encoding.UTF8.GetBytes($"# v2 git bundle\n{new string('a', 40)} refs/heads/other\n\n"), .. content],
+        "filter" => [.. Encoding.UTF8.GetBytes($"# v3 git bundle\n@filter=blob:none\n{new string('a', 40)} HEAD\n\n")],
+        "no ref" =>
+            [.. Encoding.UTF8.GetBytes($"# v2 git bundle\n{new string('a', 40)} refs/heads/other\n\n"), .. content],
         "cut" => content[..^30],
         _ => content,
     };

@@ -18,7 +18,8 @@ public sealed class MirrorFaultTests
         await using var place = new GitPlayground();
         var repository = await place.RepositoryAsync(files: 30);
         var workspaces = place.Workspaces();
-        var requests = Enumerable.Range(0, 20).Select(_ => place.Request(repository, branch: sameBranch ? "result" : null)).ToList();
+        var requests = Enumerable.Range(0, 20)
+            .Select(_ => place.Request(repository, branch: sameBranch ? "result" : null)).ToList();
 
         var branches = await Task.WhenAll(requests.Select(async request =>
         {
@@ -29,7 +30,8 @@ public sealed class MirrorFaultTests
         }));
 
         Assert.Equal(20, branches.Distinct(StringComparer.Ordinal).Count());
-        Assert.Equal(20, (await place.GitAsync(repository, "branch", "--list", "result*", "berth/*")).Split('\n').Length);
+        Assert.Equal(
+            20, (await place.GitAsync(repository, "branch", "--list", "result*", "berth/*")).Split('\n').Length);
         var mirror = Assert.Single(Directory.GetDirectories(place.MirrorsFolder));
         Assert.Empty(await place.GitAsync(mirror, "fsck", "--full", "--strict", "--no-dangling"));
         Assert.Empty(await place.GitAsync(repository, "fsck", "--full", "--no-dangling"));
@@ -73,7 +75,8 @@ public sealed class MirrorFaultTests
             var kills = 0;
             while (!preparing.IsCompleted && kills < round + 1)
             {
-                var children = ProcessTree.DescendantsOf(Environment.ProcessId).Where(child => BelongsTo(child.Pid, place.Root));
+                var children = ProcessTree.DescendantsOf(Environment.ProcessId)
+                    .Where(child => BelongsTo(child.Pid, place.Root));
                 kills += children.Count(child => child.Signal(9));
                 await Task.Yield();
             }
@@ -120,7 +123,8 @@ public sealed class MirrorFaultTests
         await using var held = new FileStream(file, FileMode.Create, FileAccess.ReadWrite, FileShare.None);
         var workspaces = place.Workspaces(options => options with { LockTimeout = TimeSpan.FromMilliseconds(50) });
 
-        var failure = await Assert.ThrowsAsync<FailureException>(() => workspaces.PrepareAsync(place.Request(repository), Soon));
+        var failure = await Assert.ThrowsAsync<FailureException>(
+            () => workspaces.PrepareAsync(place.Request(repository), Soon));
 
         Assert.Equal("mirror_busy", failure.Failure.Code);
     }

@@ -52,7 +52,8 @@ public sealed class RepositoryWorkspacesTests
         Assert.Equal("zeile ü\n\"x\".txt", Assert.Single(work.FilesChanged).Path);
         Assert.Equal(new DiffWritten(HasWork: true, Truncated: false), written);
         Assert.Contains("+new", Encoding.UTF8.GetString(patch.ToArray()), StringComparison.Ordinal);
-        Assert.Equal($"refs/heads/{run.Branch}", (await place.GitAsync(run.Mirror, "for-each-ref", "--format=%(refname)", "refs/heads")));
+        var branches = await place.GitAsync(run.Mirror, "for-each-ref", "--format=%(refname)", "refs/heads");
+        Assert.Equal($"refs/heads/{run.Branch}", branches);
         Assert.Empty(await place.GitAsync(run.Mirror, "for-each-ref", "refs/berth/runs"));
         Assert.Empty(await place.GitAsync(repository, "branch", "--list", "berth/*"));
     }

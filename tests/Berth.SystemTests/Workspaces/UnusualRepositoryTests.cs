@@ -69,7 +69,8 @@ public sealed class UnusualRepositoryTests
         Assert.Equal(first, facts.BaseCommit);
         Assert.Null(facts.CurrentBranch);
         Assert.Equal(first, prepared.BaseCommit);
-        Assert.Equal(("no_default_branch", "no_default_branch"), (path.Code, url.Code));
+        Assert.Equal("no_default_branch", path.Code);
+        Assert.Equal("no_default_branch", url.Code);
         Assert.NotEqual(first, named.BaseCommit);
     }
 
@@ -85,18 +86,24 @@ public sealed class UnusualRepositoryTests
         var workspaces = place.Workspaces();
         var expected = new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            ["main"] = second, ["v1"] = first, ["main~1"] = first, [first] = first, [second[..12]] = second, ["refs/tags/v1"] = first,
+            ["main"] = second, ["v1"] = first, ["main~1"] = first, [first] = first, [second[..12]] = second,
+            ["refs/tags/v1"] = first,
         };
         foreach (var (reference, commit) in expected)
         {
             Assert.Equal(commit, (await workspaces.PrepareAsync(place.Request(url, reference), Soon)).BaseCommit);
-            Assert.Equal(commit, (await workspaces.PrepareAsync(place.Request(repository, reference), Soon)).BaseCommit);
+            Assert.Equal(
+                commit, (await workspaces.PrepareAsync(place.Request(repository, reference), Soon)).BaseCommit);
         }
 
-        foreach (var (reference, code) in new[] { ("nowhere", "ref_not_found"), ("--upload-pack=x", "ref_invalid"), ("main:x", "ref_not_found") })
+        (string, string)[] refused =
+            [("nowhere", "ref_not_found"), ("--upload-pack=x", "ref_invalid"), ("main:x", "ref_not_found")];
+        foreach (var (reference, code) in refused)
         {
-            Assert.Equal(code, (await FailureOf(() => workspaces.PrepareAsync(place.Request(url, reference), Soon))).Code);
-            Assert.Equal(code, (await FailureOf(() => workspaces.PrepareAsync(place.Request(repository, reference), Soon))).Code);
+            Assert.Equal(
+                code, (await FailureOf(() => workspaces.PrepareAsync(place.Request(url, reference), Soon))).Code);
+            Assert.Equal(code, (
+                await FailureOf(() => workspaces.PrepareAsync(place.Request(repository, reference), Soon))).Code);
         }
     }
 
@@ -160,7 +167,8 @@ public sealed class UnusualRepositoryTests
         var many = await workspaces.CollectAsync(busy.Run, Soon);
 
         Assert.Equal(1, anew!.CommitCount);
-        Assert.Equal(new ChangedFile("renamed.txt", 0, 0, "renamed", "folder 0/file-0.txt"), Assert.Single(anew.FilesChanged));
+        Assert.Equal(
+            new ChangedFile("renamed.txt", 0, 0, "renamed", "folder 0/file-0.txt"), Assert.Single(anew.FilesChanged));
         Assert.Equal((10_000, 10), (many!.CommitCount, many.Commits.Count));
         Assert.Equal(busy.Run.Branch, await workspaces.DeliverAsync(busy.Run, many, Soon));
     }
@@ -215,7 +223,8 @@ public sealed class UnusualRepositoryTests
             var content = i.ToString(CultureInfo.InvariantCulture);
             stream.Append(
                 CultureInfo.InvariantCulture,
-                $"commit refs/heads/{prepared.Run.Branch}\ncommitter T <t@example.org> {1_700_000_000 + i} +0000\ndata 1\nx\n{parent}");
+                $"commit refs/heads/{prepared.Run.Branch}\ncommitter T <t@example.org> {1_700_000_000 + i} +0000\n");
+            stream.Append(CultureInfo.InvariantCulture, $"data 1\nx\n{parent}");
             stream.Append(CultureInfo.InvariantCulture, $"M 644 inline n\ndata {content.Length}\n{content}\n");
         }
 
@@ -223,5 +232,6 @@ public sealed class UnusualRepositoryTests
         await place.GitAsync(prepared.Path, "-c", "alias.take=!git fast-import --quiet --force < import", "take");
     }
 
-    private static async Task<Failure> FailureOf(Func<Task> attempt) => (await Assert.ThrowsAsync<FailureException>(attempt)).Failure;
+    private static async Task<Failure> FailureOf(Func<Task> attempt) =>
+        (await Assert.ThrowsAsync<FailureException>(attempt)).Failure;
 }

@@ -9,9 +9,12 @@ namespace Berth.Tests.Git;
 public sealed class GitResultTests
 {
     [Theory]
-    [InlineData("fatal: could not read Username for 'https://example.org': terminal prompts disabled", "repository_authentication_failed")]
-    [InlineData("git@example.org: Permission denied (publickey).\nfatal: Could not read from remote repository.", "repository_authentication_failed")]
-    [InlineData("fatal: unable to access 'https://x/': The requested URL returned error: 403", "repository_authentication_failed")]
+    [InlineData("fatal: could not read Username for 'https://example.org': terminal prompts disabled",
+        "repository_authentication_failed")]
+    [InlineData("git@example.org: Permission denied (publickey).\nfatal: Could not read from remote repository.",
+        "repository_authentication_failed")]
+    [InlineData("fatal: unable to access 'https://x/': The requested URL returned error: 403",
+        "repository_authentication_failed")]
     [InlineData("fatal: unable to access 'https://x/': Could not resolve host: x", "repository_unreachable")]
     [InlineData("fatal: repository 'https://example.org/x/' not found", "repository_not_found")]
     [InlineData("fatal: couldn't find remote ref nope", "ref_not_found")]
@@ -31,7 +34,8 @@ public sealed class GitResultTests
     [Fact]
     public void Credentials_that_git_repeats_are_taken_out_and_the_text_is_bounded()
     {
-        var excerpt = Result($"hint: no\nfatal: unable to access 'https://user:sesame@example.org/x' {new string('y', 5_000)}").Excerpt;
+        var excerpt = Result(
+            $"hint: no\nfatal: unable to access 'https://user:sesame@example.org/x' {new string('y', 5_000)}").Excerpt;
 
         Assert.StartsWith("fatal: unable to access 'https://example.org/x'", excerpt, StringComparison.Ordinal);
         Assert.True(excerpt.Length < 600);
@@ -41,10 +45,12 @@ public sealed class GitResultTests
     [Fact]
     public async Task A_missing_git_is_named_with_the_package_to_install()
     {
-        var options = new GitOptions { ConfigFolder = "/nonexistent", Environment = new Dictionary<string, string> { ["PATH"] = "/nonexistent" } };
+        var environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["PATH"] = "/nonexistent" };
+        var options = new GitOptions { ConfigFolder = "/nonexistent", Environment = environment };
         var git = new GitProgram(options, new ProcessRunner(TimeProvider.System));
 
-        var failure = await Assert.ThrowsAsync<FailureException>(() => git.VersionAsync(TestContext.Current.CancellationToken));
+        var failure = await Assert.ThrowsAsync<FailureException>(
+            () => git.VersionAsync(TestContext.Current.CancellationToken));
 
         Assert.Equal(("git_missing", Fault.Operator), (failure.Failure.Code, failure.Failure.Fault));
     }

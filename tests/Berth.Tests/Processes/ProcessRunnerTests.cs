@@ -6,7 +6,8 @@ namespace Berth.Tests.Processes;
 
 public sealed class ProcessRunnerTests
 {
-    private static readonly Dictionary<string, string> Path = new(StringComparer.Ordinal) { ["PATH"] = "/usr/bin:/bin" };
+    private static readonly Dictionary<string, string> Path = new(
+        StringComparer.Ordinal) { ["PATH"] = "/usr/bin:/bin" };
     private readonly ProcessRunner runner = new(TimeProvider.System);
 
     private static CancellationToken Soon => TestContext.Current.CancellationToken;
@@ -30,7 +31,8 @@ public sealed class ProcessRunnerTests
     {
         Assert.Equal(7, (await runner.RunAsync(Shell("exit 7"), Soon)).ExitCode);
         Assert.Equal(9, (await runner.RunAsync(Shell("kill -9 $$"), Soon)).Signal);
-        Assert.Equal(ProcessEnd.NotStarted, (await runner.RunAsync(Shell("") with { FileName = "/no/such" }, Soon)).End);
+        Assert.Equal(
+            ProcessEnd.NotStarted, (await runner.RunAsync(Shell("") with { FileName = "/no/such" }, Soon)).End);
         Assert.Equal(ProcessEnd.NotStarted, (await runner.RunAsync(Shell("a\0b"), Soon)).End);
     }
 
@@ -64,7 +66,8 @@ public sealed class ProcessRunnerTests
         var result = await running.WaitAsync(TimeSpan.FromSeconds(20), Soon);
         var never = await runner.RunAsync(Shell("true"), cancel.Token);
 
-        Assert.Equal((ProcessEnd.Cancelled, 3, "asked\n"), (result.End, result.ExitCode, Encoding.ASCII.GetString(result.Output.Span)));
+        Assert.Equal((ProcessEnd.Cancelled, 3, "asked\n"), (
+            result.End, result.ExitCode, Encoding.ASCII.GetString(result.Output.Span)));
         Assert.Equal((ProcessEnd.Cancelled, null), (never.End, never.ExitCode));
     }
 
@@ -84,7 +87,8 @@ public sealed class ProcessRunnerTests
     {
         using var sink = new MemoryStream();
         var streamed = await runner.RunAsync(Shell("echo hello") with { OutputStream = sink }, Soon);
-        var full = await runner.RunAsync(Shell("yes") with { OutputStream = Stream.Null, MaxOutputBytes = 100_000 }, Soon);
+        var full = await runner.RunAsync(
+            Shell("yes") with { OutputStream = Stream.Null, MaxOutputBytes = 100_000 }, Soon);
         var broken = await runner.RunAsync(Shell("yes") with { OutputStream = new Broken() }, Soon);
 
         Assert.Equal("hello\n", Encoding.ASCII.GetString(sink.ToArray()));
@@ -112,7 +116,8 @@ public sealed class ProcessRunnerTests
 
     private sealed class Broken : MemoryStream
     {
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+        public override ValueTask WriteAsync(
+            ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
             throw new IOException("Nobody reads.");
     }
 }

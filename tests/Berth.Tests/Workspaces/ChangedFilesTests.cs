@@ -8,7 +8,8 @@ public sealed class ChangedFilesTests
     [Fact]
     public void Both_halves_are_joined_and_renames_and_binaries_are_told_apart()
     {
-        const string Raw = ":100644 100644 a b M\0tab\tname\0:000000 100644 0 b A\0new\nline\0:100644 000000 a 0 D\0gone\0"
+        const string Raw =
+            ":100644 100644 a b M\0tab\tname\0:000000 100644 0 b A\0new\nline\0:100644 000000 a 0 D\0gone\0"
             + ":100644 100644 a b R090\0old\0moved\0:100644 120000 a b T\0link\0";
         const string Counts = "1\t2\ttab\tname\0-\t-\tnew\nline\00\t9\tgone\03\t4\t\0old\0moved\01\t1\tlink\0";
 
