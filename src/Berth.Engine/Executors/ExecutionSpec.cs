@@ -8,8 +8,10 @@ internal sealed record ExecutionSpec
     /// <summary>The run's id.</summary>
     public required string RunId { get; init; }
 
-    /// <summary>What the first event says of the run: modeReason, workflow, trust and the like. The executor adds what it knows itself.</summary>
-    public IReadOnlyDictionary<string, string> Facts { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    /// <summary>What the first event says of the run: modeReason, workflow, trust and the like. The executor adds
+    /// what it knows itself.</summary>
+    public IReadOnlyDictionary<string, string> Facts { get; init; } =
+        new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>The agent's whole command; its paths are those of the <see cref="ExecutionLayout"/>.</summary>
     public required IReadOnlyList<string> Argv { get; init; }
@@ -39,16 +41,20 @@ internal sealed record ExecutionPolicy
     /// <summary>The isolation of a local run.</summary>
     public required SandboxKind Sandbox { get; init; }
 
-    /// <summary>Host folders or files that the agent may read beside the usual ones, the mirror's objects for example.</summary>
+    /// <summary>Host folders or files that the agent may read beside the usual ones, the mirror's objects for
+    /// example.</summary>
     public IReadOnlyList<ReadOnlyMount> Mounts { get; init; } = [];
 
-    /// <summary>The most memory that all processes of the run may have together, in bytes, 64 MiB and above; null for no limit.</summary>
+    /// <summary>The most memory that all processes of the run may have together, in bytes, 64 MiB and above; null for
+    /// no limit.</summary>
     public long? MemoryBytes { get; init; }
 
-    /// <summary>The most processes and threads that the run may have at once, 16 and above; null for no limit.</summary>
+    /// <summary>The most processes and threads that the run may have at once, 16 and above; null for no
+    /// limit.</summary>
     public int? Processes { get; init; }
 
-    /// <summary>Whether a limit that this system cannot give refuses the run. Default: the run's facts say that it is not there.</summary>
+    /// <summary>Whether a limit that this system cannot give refuses the run. Default: the run's facts say that it is
+    /// not there.</summary>
     public bool LimitsRequired { get; init; }
 }
 
@@ -64,7 +70,8 @@ internal enum SandboxKind
 
 /// <summary>A host path that the agent may read.</summary>
 /// <param name="Host">The path on the host. It must be there.</param>
-/// <param name="Inside">The path inside the sandbox; the same as <paramref name="Host"/> in the sandbox <c>none</c>, whatever is said here.</param>
+/// <param name="Inside">The path inside the sandbox; the same as <paramref name="Host"/> in the sandbox <c>none</c>,
+/// whatever is said here.</param>
 internal sealed record ReadOnlyMount(string Host, string Inside);
 
 /// <summary>How the changes of a run are committed.</summary>
@@ -83,7 +90,8 @@ internal sealed record CapturePlan(string? BaseCommit, string Message, string Au
 /// <param name="Workspace">The repository, and the working directory.</param>
 /// <param name="Home">HOME.</param>
 /// <param name="Temp">TMPDIR.</param>
-/// <param name="AgentFolder">What Berth gives the agent to read; <see cref="RunDirectory.AgentFolder"/> on the host.</param>
+/// <param name="AgentFolder">What Berth gives the agent to read; <see cref="RunDirectory.AgentFolder"/> on the
+/// host.</param>
 /// <param name="GatewaySocket">The model gateway's socket.</param>
 internal sealed record ExecutionLayout(
     string Claude, string Workspace, string Home, string Temp, string AgentFolder, string GatewaySocket);

@@ -10,7 +10,8 @@ internal sealed class ExecutorFactory(Func<IExecutor> local)
 
     /// <summary>Makes the executor of a mode.</summary>
     /// <param name="mode">One of <see cref="Modes"/>.</param>
-    /// <param name="askedBy">Who named it, for people: <c>--mode</c>, <c>the workflow</c>, <c>CLAUDE_CODE_MODE</c>, <c>the default</c>.</param>
+    /// <param name="askedBy">Who named it, for people: <c>--mode</c>, <c>the workflow</c>, <c>CLAUDE_CODE_MODE</c>,
+    /// <c>the default</c>.</param>
     /// <exception cref="FailureException"><c>mode_not_available</c> or <c>mode_unknown</c>.</exception>
     public ExecutorChoice CreateExecutor(string mode, string askedBy) => mode switch
     {

@@ -2,17 +2,20 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Executors;
 
-/// <summary>What can run Claude in one mode. Every call is keyed by the run id, and every call may be made again.</summary>
+/// <summary>What can run Claude in one mode. Every call is keyed by the run id, and every call may be made
+/// again.</summary>
 /// <remarks>
-/// An executor holds no state of its own: all of it is in the run directory and in the system, so a new object, in a new process, goes
-/// on where an old one was killed. Expected failures are <see cref="FailureException"/>s with a stable code.
+/// An executor holds no state of its own: all of it is in the run directory and in the system, so a new object, in a
+/// new process, goes on where an old one was killed. Expected failures are <see cref="FailureException"/>s with a
+/// stable code.
 /// </remarks>
 internal interface IExecutor
 {
     /// <summary>The mode's name: <c>local</c>, <c>docker</c>.</summary>
     string Mode { get; }
 
-    /// <summary>Says whether it can work here, what it can do, and what to type where it cannot. Never throws for what is missing.</summary>
+    /// <summary>Says whether it can work here, what it can do, and what to type where it cannot. Never throws for
+    /// what is missing.</summary>
     /// <param name="sandbox">The isolation that is asked for.</param>
     /// <param name="claudeBinary">The CLI as a host path, or null where none was found.</param>
     /// <param name="cancellation">Ends the probe.</param>
@@ -21,7 +24,8 @@ internal interface IExecutor
     /// <summary>The paths as the agent will see them; what goes into its command line and its environment.</summary>
     ExecutionLayout LayOut(string runId, ExecutionPolicy policy, string claudeBinary);
 
-    /// <summary>Starts the execution and returns as soon as it can be found again. A live or an ended one is returned, never started twice.</summary>
+    /// <summary>Starts the execution and returns as soon as it can be found again. A live or an ended one is
+    /// returned, never started twice.</summary>
     /// <exception cref="FailureException">It could not be started; nothing of it runs.</exception>
     Task<ExecutionHandle> ExecuteClaudeTaskAsync(ExecutionSpec spec, CancellationToken cancellation);
 
@@ -44,7 +48,8 @@ internal interface IExecutor
     /// <summary>Finds out what became of an execution. What a dead supervisor left behind is killed first.</summary>
     Task<RecoveredExecution> RecoverAsync(string runId, CancellationToken cancellation);
 
-    /// <summary>Removes what the execution still has: processes, cgroups, sockets and folders. The journal and the records stay.</summary>
+    /// <summary>Removes what the execution still has: processes, cgroups, sockets and folders. The journal and the
+    /// records stay.</summary>
     /// <param name="runId">The run.</param>
     /// <param name="keepWorkspace">Whether the workspace stays too.</param>
     /// <param name="deadline">The clean-up's own deadline; never the token of the run.</param>

@@ -11,9 +11,13 @@ internal static class DetachedProgram
     /// <param name="environment">Its whole environment.</param>
     /// <param name="errorFile">Where standard error is appended to; created with mode 0600.</param>
     /// <returns>The child. It lives on when we end; while we live, its end is reaped.</returns>
-    /// <exception cref="System.ComponentModel.Win32Exception">It cannot be started; the error number says why.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">It cannot be started; the error number says
+    /// why.</exception>
     internal static ChildProcess Start(
-        string fileName, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment, string errorFile) =>
+        string fileName,
+        IReadOnlyList<string> arguments,
+        IReadOnlyDictionary<string, string> environment,
+        string errorFile) =>
         ChildProcess.Start(new ChildProcessStart
         {
             FileName = fileName,

@@ -3,16 +3,19 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Executors.Local;
 
-/// <summary>Builds the words that stand before a command to run it in the sandbox. Argument arrays only; nothing is a shell's.</summary>
+/// <summary>Builds the words that stand before a command to run it in the sandbox. Argument arrays only; nothing is a
+/// shell's.</summary>
 /// <remarks>
-/// The agent's user inside is 1000, but the kernel goes by the user outside, and where Berth runs as root that is root without any
-/// capability: it still owns root's files. So <c>/etc</c> is an allow-list and not the whole of it, and <c>/proc/sys</c>, which asks
-/// for ownership alone, is read-only: a writable <c>core_pattern</c> is a program of the agent's choice, run on the host.
-/// The environment is given whole to bubblewrap itself: <c>--setenv</c> would show it in every process list.
+/// The agent's user inside is 1000, but the kernel goes by the user outside, and where Berth runs as root that is
+/// root without any capability: it still owns root's files. So <c>/etc</c> is an allow-list and not the whole of it,
+/// and <c>/proc/sys</c>, which asks for ownership alone, is read-only: a writable <c>core_pattern</c> is a program of
+/// the agent's choice, run on the host. The environment is given whole to bubblewrap itself: <c>--setenv</c> would
+/// show it in every process list.
 /// </remarks>
 internal sealed class BubblewrapCommand(string bubblewrap)
 {
-    /// <summary>How many processes stand between the started one and the command: bubblewrap outside, and as init inside.</summary>
+    /// <summary>How many processes stand between the started one and the command: bubblewrap outside, and as init
+    /// inside.</summary>
     internal const int Wrappers = 2;
 
     /// <summary>The folder in the run directory that holds the sandbox's own files for /etc.</summary>
@@ -22,13 +25,15 @@ internal sealed class BubblewrapCommand(string bubblewrap)
     private const long TempBytes = 4L * 1024 * 1024 * 1024;
     private const long SmallBytes = 64L * 1024 * 1024;
 
-    // Programs need these to find libraries, certificates, time zones and names. Not gitconfig, npmrc, pip.conf, maven: they hold tokens.
+    // Programs need these to find libraries, certificates, time zones and names. Not gitconfig, npmrc, pip.conf,
+    // maven: they hold tokens.
     private static readonly string[] EtcAllowed =
     [
-        "alternatives", "ca-certificates", "crypto-policies", "debian_version", "dotnet", "fonts", "inputrc", "java-11-openjdk",
-        "java-17-openjdk", "java-21-openjdk", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "magic", "mime.types",
-        "os-release", "perl", "pki/ca-trust/extracted", "pki/tls/certs", "protocols", "python3", "python3.11", "python3.12",
-        "python3.13", "services", "ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone",
+        "alternatives", "ca-certificates", "crypto-policies", "debian_version", "dotnet", "fonts", "inputrc",
+        "java-11-openjdk", "java-17-openjdk", "java-21-openjdk", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
+        "localtime", "magic", "mime.types", "os-release", "perl", "pki/ca-trust/extracted", "pki/tls/certs",
+        "protocols", "python3", "python3.11", "python3.12", "python3.13", "services", "ssl/certs",
+        "ssl/openssl.cnf", "terminfo", "timezone",
     ];
 
     private static readonly string[] TopLevelNames = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
@@ -37,19 +42,20 @@ internal sealed class BubblewrapCommand(string bubblewrap)
 
     private static readonly string[] ProcMasked =
     [
-        "kcore", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "pagetypeinfo", "sched_debug",
-        "slabinfo", "timer_list", "vmallocinfo",
+        "kcore", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "pagetypeinfo",
+        "sched_debug", "slabinfo", "timer_list", "vmallocinfo",
     ];
 
     /// <summary>What the sandbox has of its own in /etc, by name; to be written before a start.</summary>
-    internal static IReadOnlyDictionary<string, string> EtcFiles { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
-    {
-        ["passwd"] = "root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/bash\n",
-        ["group"] = "root:x:0:\nagent:x:1000:\n",
-        ["hosts"] = "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 berth\n",
-        ["hostname"] = "berth\n",
-        ["nsswitch.conf"] = "passwd: files\ngroup: files\nhosts: files\n",
-    };
+    internal static IReadOnlyDictionary<string, string> EtcFiles { get; } =
+        new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["passwd"] = "root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/bash\n",
+            ["group"] = "root:x:0:\nagent:x:1000:\n",
+            ["hosts"] = "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 berth\n",
+            ["hostname"] = "berth\n",
+            ["nsswitch.conf"] = "passwd: files\ngroup: files\nhosts: files\n",
+        };
 
     /// <summary>The words before the agent's command.</summary>
     internal IReadOnlyList<string> ForAgent(RunDirectory run, ExecutionPolicy policy, string claudeBinary) =>
@@ -66,7 +72,8 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         .. Closing,
     ];
 
-    /// <summary>The words before git when the changes are captured: no gateway, no CLI, none of the agent's HOME.</summary>
+    /// <summary>The words before git when the changes are captured: no gateway, no CLI, none of the agent's
+    /// HOME.</summary>
     internal IReadOnlyList<string> ForCapture(RunDirectory run, ExecutionPolicy policy) =>
     [
         bubblewrap,
@@ -85,7 +92,8 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         "--hostname", "berth", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
     ];
 
-    private static IReadOnlyList<string> Closing { get; } = ["--remount-ro", "/", "--chdir", InsidePaths.Workspace, "--"];
+    private static IReadOnlyList<string> Closing { get; } =
+        ["--remount-ro", "/", "--chdir", InsidePaths.Workspace, "--"];
 
     private static IEnumerable<string> SystemOf(RunDirectory run) =>
     [
@@ -93,7 +101,8 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         .. TopLevel(),
         "--perms", "0755", "--dir", "/etc",
         .. EtcAllowed.SelectMany(name => new[] { "--ro-bind-try", $"/etc/{name}", $"/etc/{name}" }),
-        .. EtcFiles.Keys.SelectMany(name => new[] { "--ro-bind", Path.Combine(run.Root, EtcFolder, name), $"/etc/{name}" }),
+        .. EtcFiles.Keys.SelectMany(
+            name => new[] { "--ro-bind", Path.Combine(run.Root, EtcFolder, name), $"/etc/{name}" }),
         "--proc", "/proc",
         .. Guards(),
         "--dev", "/dev",

@@ -4,7 +4,8 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Executors.Local;
 
-/// <summary>Looks at the CLI's file before it is started, so that what is wrong with it is said by name and not by an exit code.</summary>
+/// <summary>Looks at the CLI's file before it is started, so that what is wrong with it is said by name and not by an
+/// exit code.</summary>
 internal static class ClaudeProgram
 {
     internal const string Install = "Install it with `npm ci` in tools/claude, or name another one with BERTH_CLAUDE.";
@@ -45,7 +46,8 @@ internal static class ClaudeProgram
 
         if (!ProgramSearch.IsProgram(path))
         {
-            return Wrong("cli_not_executable", $"The Claude Code CLI {path} is not executable.", $"Type: chmod +x '{path}'");
+            return Wrong(
+                "cli_not_executable", $"The Claude Code CLI {path} is not executable.", $"Type: chmod +x '{path}'");
         }
 
         var header = new byte[HeaderBytes];

@@ -3,11 +3,12 @@ using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Executors.Local;
 
-/// <summary>The control groups that this system lets us make: where it does, a run's memory and processes can be limited.</summary>
+/// <summary>The control groups that this system lets us make: where it does, a run's memory and processes can be
+/// limited.</summary>
 /// <remarks>
-/// Version 2 has one hierarchy, and a controller can be used below a group that hands it on; the nearest such ancestor of ours that
-/// we may write to is taken. Version 1 has one hierarchy a controller, and a group below our own is always possible for root. Never
-/// above our own where it can be helped: whoever limits us limits the run too.
+/// Version 2 has one hierarchy, and a controller can be used below a group that hands it on; the nearest such
+/// ancestor of ours that we may write to is taken. Version 1 has one hierarchy a controller, and a group below our
+/// own is always possible for root. Never above our own where it can be helped: whoever limits us limits the run too.
 /// </remarks>
 internal sealed class ControlGroups
 {
@@ -32,7 +33,8 @@ internal sealed class ControlGroups
     {
         try
         {
-            var mounts = File.ReadAllLines(Path.Combine(process, "mountinfo")).Select(Mount.Parse).OfType<Mount>().ToList();
+            var mounts =
+                File.ReadAllLines(Path.Combine(process, "mountinfo")).Select(Mount.Parse).OfType<Mount>().ToList();
             var groups = File.ReadAllLines(Path.Combine(process, "cgroup"));
             return new ControlGroups(
                 Find(mounts, groups, "memory", "memory.limit_in_bytes"), Find(mounts, groups, "pids", "pids.max"));
@@ -47,7 +49,8 @@ internal sealed class ControlGroups
     internal IReadOnlyList<string> FoldersOf(string runId, ExecutionPolicy policy)
     {
         Layer?[] layers = [policy.MemoryBytes is null ? null : Memory, policy.Processes is null ? null : Processes];
-        return [.. layers.OfType<Layer>().Select(layer => Path.Combine(layer.Parent, Prefix + runId)).Distinct(StringComparer.Ordinal)];
+        return [.. layers.OfType<Layer>().Select(layer => Path.Combine(layer.Parent, Prefix + runId))
+            .Distinct(StringComparer.Ordinal)];
     }
 
     /// <summary>Makes the groups of a run and sets their limits. Those that are there already are used.</summary>
@@ -66,7 +69,8 @@ internal sealed class ControlGroups
             File.WriteAllText(Path.Combine(folder, memory.Version2 ? "memory.max" : "memory.limit_in_bytes"), text);
 
             // Swap would only make a run that has too much slow instead of ended. Not every kernel counts it.
-            TryWrite(Path.Combine(folder, memory.Version2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes"), memory.Version2 ? "0" : text);
+            var (swap, most) = memory.Version2 ? ("memory.swap.max", "0") : ("memory.memsw.limit_in_bytes", text);
+            TryWrite(Path.Combine(folder, swap), most);
         }
 
         if (policy.Processes is { } count && Processes is { } processes)
@@ -79,10 +83,12 @@ internal sealed class ControlGroups
     /// <summary>The processes in the groups of a run.</summary>
     internal static IReadOnlyList<ProcessIdentity> Members(IEnumerable<string> folders) =>
         [.. folders.SelectMany(folder => Lines(Path.Combine(folder, "cgroup.procs")))
-            .Select(line => ProcessIdentity.Of(int.Parse(line, CultureInfo.InvariantCulture))).OfType<ProcessIdentity>()];
+            .Select(line => ProcessIdentity.Of(int.Parse(line, CultureInfo.InvariantCulture)))
+            .OfType<ProcessIdentity>()];
 
     /// <summary>Kills what is in the groups of a run and removes them.</summary>
-    /// <returns>Those that could not be removed yet: the kernel lets a group go only when its last process is gone.</returns>
+    /// <returns>Those that could not be removed yet: the kernel lets a group go only when its last process is
+    /// gone.</returns>
     internal static IReadOnlyList<string> Remove(string runId, IEnumerable<string> folders)
     {
         var left = new List<string>();
@@ -235,6 +241,8 @@ internal sealed class ControlGroups
             return Directory.Exists(folder) ? folder : Point;
         }
 
+        private static string Unescaped(string point) => point.Replace("\\040", " ", StringComparison.Ordinal);
+
         internal static Mount? Parse(string line)
         {
             // id parent major:minor root point options fields... - type source options
@@ -242,7 +250,7 @@ internal sealed class ControlGroups
             var left = halves[0].Split(' ');
             var right = halves.Length == 2 ? halves[1].Split(' ') : [];
             return right is [var type and ("cgroup" or "cgroup2"), _, var options, ..] && left.Length >= 5
-                ? new Mount(left[3], left[4].Replace("\\040", " ", StringComparison.Ordinal), type is "cgroup2", options.Split(','))
+                ? new Mount(left[3], Unescaped(left[4]), type is "cgroup2", options.Split(','))
                 : null;
         }
     }

@@ -3,7 +3,8 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Executors.Local;
 
-/// <summary>Turns what is to be executed into what the supervisor is to do: paths, the sandbox's words, and what must be there first.</summary>
+/// <summary>Turns what is to be executed into what the supervisor is to do: paths, the sandbox's words, and what must
+/// be there first.</summary>
 internal sealed class ExecutionPlan(LocalExecutorOptions options)
 {
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -68,7 +69,8 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
         CheckLimits(spec.Policy);
     }
 
-    /// <summary>Makes the folders and files that the sandbox is built from. What is there already stays as it is.</summary>
+    /// <summary>Makes the folders and files that the sandbox is built from. What is there already stays as it
+    /// is.</summary>
     internal static void Prepare(RunDirectory run, SandboxKind sandbox)
     {
         foreach (var folder in new[] { run.Home, run.GatewayFolder, run.AgentFolder, run.CaptureFolder })
@@ -118,11 +120,15 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
 
     /// <summary>The bubblewrap program, or null.</summary>
     internal string? Bubblewrap =>
-        options.BubblewrapPath is { } named ? (ProgramSearch.IsProgram(named) ? named : null) : ProgramSearch.Find("bwrap");
+        options.BubblewrapPath is not { } named ? ProgramSearch.Find("bwrap")
+        : ProgramSearch.IsProgram(named) ? named
+        : null;
 
     /// <summary>The git program that captures, as its path will be there; or null.</summary>
     internal string? GitFor(SandboxKind sandbox) => options.GitPath is { } named
-        ? ProgramSearch.IsProgram(named) && (sandbox == SandboxKind.None || ProgramSearch.IsInside(named)) ? named : null
+        ? ProgramSearch.IsProgram(named) && (sandbox == SandboxKind.None || ProgramSearch.IsInside(named)) 
+            ? named
+            : null
         : sandbox == SandboxKind.None ? ProgramSearch.Find("git") : ProgramSearch.FindInside("git");
 
     private CaptureStep CaptureStep(RunDirectory run, ExecutionSpec spec, CapturePlan plan)
@@ -168,7 +174,8 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
         };
         if (spec.Policy.MemoryBytes is { } bytes)
         {
-            facts["memoryLimit"] = groups?.Memory is null ? NotHere : string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes");
+            facts["memoryLimit"] = groups?.Memory is null ? NotHere
+                : string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes");
         }
 
         if (spec.Policy.Processes is { } count)
@@ -196,7 +203,8 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
         if (!Path.Exists(mount.Host))
         {
             throw new FailureException(
-                "mount_missing", $"The run was to see {mount.Host}, which is not there.", "Make it, or leave it out.", Fault.Operator);
+                "mount_missing", $"The run was to see {mount.Host}, which is not there.", "Make it, or leave it out.",
+                Fault.Operator);
         }
     }
 
@@ -206,8 +214,9 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
         {
             throw new FailureException(
                 "limit_invalid",
-                $"The run was to have {policy.MemoryBytes?.ToString(CultureInfo.InvariantCulture) ?? "any"} bytes of memory and "
-                + $"{policy.Processes?.ToString(CultureInfo.InvariantCulture) ?? "any number of"} processes, with which nothing starts.",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The run was to have {policy.MemoryBytes} bytes and {policy.Processes} processes: too few."),
                 $"Give it at least {LeastMemory} bytes and {LeastProcesses} processes.",
                 Fault.User);
         }

@@ -10,7 +10,8 @@ internal static class ExecutionRecords
     // A supervisor says nothing unless it broke; then the last lines tell why.
     private const int LogBytes = 4 * 1024;
 
-    internal static ExecutionHandle? Handle(RunDirectory run) => Read(run.HandleFile, ProtocolJson.Default.ExecutionHandle);
+    internal static ExecutionHandle? Handle(RunDirectory run) =>
+        Read(run.HandleFile, ProtocolJson.Default.ExecutionHandle);
 
     internal static ExitRecord? Exit(RunDirectory run) => Read(run.ExitFile, ProtocolJson.Default.ExitRecord);
 

@@ -1,6 +1,7 @@
 namespace Berth.Engine.Executors.Local;
 
-/// <summary>Where things are inside the sandbox. The same for every run, so that nothing inside tells of the host.</summary>
+/// <summary>Where things are inside the sandbox. The same for every run, so that nothing inside tells of the
+/// host.</summary>
 internal static class InsidePaths
 {
     internal const string Workspace = "/workspace";

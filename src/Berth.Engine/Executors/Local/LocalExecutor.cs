@@ -7,9 +7,10 @@ namespace Berth.Engine.Executors.Local;
 
 /// <summary>Runs Claude as a process of this machine, in a sandbox, under a supervisor that outlives us.</summary>
 /// <remarks>
-/// Constraints: this object may be killed between any two lines, and a new one in another process must go on. So the intent is written
-/// before the effect (spec.json before control groups and the supervisor), everything made is named by the run id or by the spec, and
-/// nothing is remembered here. What the agent could write is never followed, run or believed.
+/// Constraints: this object may be killed between any two lines, and a new one in another process must go on. So the
+/// intent is written before the effect (spec.json before control groups and the supervisor), everything made is named
+/// by the run id or by the spec, and nothing is remembered here. What the agent could write is never followed, run or
+/// believed.
 /// </remarks>
 internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader journals, TimeProvider time) : IExecutor
 {
@@ -116,12 +117,14 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
                 return;
             case { Error: var why }:
                 throw new FailureException(
-                    "control_refused", $"The supervisor of run {runId} refused {request.Verb}: {why}", "", Fault.Nobody);
+                    "control_refused", $"The supervisor of run {runId} refused {request.Verb}: {why}", "",
+                    Fault.Nobody);
             default:
                 throw Live(run) is { } supervisor
                     ? NotAnswering(runId, supervisor)
                     : new FailureException(
-                        "execution_not_running", $"The execution of run {runId} is not running.", "It has ended, or has not begun.", Fault.Nobody);
+                        "execution_not_running", $"The execution of run {runId} is not running.",
+                        "It has ended, or has not begun.", Fault.Nobody);
         }
     }
 
@@ -157,57 +160,38 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         var groups = GroupsOf(run);
         var killed = await RunProcesses.KillAllAsync(runId, groups, time, KillBound);
         var left = await RemoveGroupsAsync(runId, groups);
-        var files = await Task.Run(() => SafeDeletion.Remove(run.Root, Removable(run, keepWorkspace), deadline), CancellationToken.None);
+        var names = OwnedExecutions.Removable(run, keepWorkspace);
+        var files = await Task.Run(() => SafeDeletion.Remove(run.Root, names, deadline), CancellationToken.None);
         return [.. killed.Leaked, .. left.Select(folder => $"{folder}: the control group is still in use"), .. files];
     }
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<OwnedExecution>> ListOwnedAsync(CancellationToken cancellation) =>
-        Task.Run<IReadOnlyList<OwnedExecution>>(() => ListOwned(cancellation), cancellation);
-
-    private static readonly string[] Removables =
-        ["home", "gateway", "capture", "agent", BubblewrapCommand.EtcFolder, RunDirectory.ControlSocketName, "secrets.json"];
-
-    private static string[] Removable(RunDirectory run, bool keepWorkspace) =>
-        keepWorkspace ? Removables : [Path.GetFileName(run.Workspace), .. Removables];
-
-    private List<OwnedExecution> ListOwned(CancellationToken cancellation)
-    {
-        var processes = RunProcesses.All();
-        var owned = new List<OwnedExecution>();
-        foreach (var folder in Directory.Exists(options.RunsFolder) ? Directory.EnumerateDirectories(options.RunsFolder) : [])
-        {
-            cancellation.ThrowIfCancellationRequested();
-            var runId = Path.GetFileName(folder);
-            if (!IsRunId(runId))
+        Task.Run<IReadOnlyList<OwnedExecution>>(
+            () =>
             {
-                continue;
-            }
-
-            var run = new RunDirectory(folder);
-            List<string> residue =
-            [
-                .. processes[runId].Select(process => $"process {process.Pid}"),
-                .. GroupsOf(run).Where(Directory.Exists),
-                .. Removable(run, keepWorkspace: false).Select(name => Path.Combine(folder, name)).Where(Path.Exists),
-            ];
-            var state = Look(run).State;
-            if (residue.Count > 0 || state == ExecutionState.Running)
-            {
-                owned.Add(new OwnedExecution(runId, state, residue));
-            }
-        }
-
-        return owned;
-    }
+                var all = RunProcesses.All();
+                return
+                [
+                    .. from runId in OwnedExecutions.RunIds(options.RunsFolder).Where(IsRunId)
+                       let run = DirectoryOf(runId)
+                       let residue = OwnedExecutions.ResidueOf(run, GroupsOf(run), all[runId])
+                       let owned = new OwnedExecution(runId, Look(run).State, residue)
+                       where residue.Count > 0 || owned.State == ExecutionState.Running
+                       select owned,
+                ];
+            },
+            cancellation);
 
     private RunDirectory DirectoryOf(string runId) => IsRunId(runId)
         ? new RunDirectory(Path.Combine(options.RunsFolder, runId))
         : throw new FailureException(
-            "run_id_invalid", $"'{runId}' is no run id.", "A run id is made of lower-case letters, digits and dashes.", Fault.User);
+            "run_id_invalid", $"'{runId}' is no run id.",
+            "A run id is made of lower-case letters, digits and dashes.", Fault.User);
 
     private static bool IsRunId(string text) =>
-        text.Length is > 0 and <= LongestRunId && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
+        text.Length is > 0 and <= LongestRunId
+            && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
 
     // The order matters: a supervisor that ends between the two looks has written its record by then.
     private static RecoveredExecution Look(RunDirectory run)
@@ -217,16 +201,19 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         return ExecutionRecords.Exit(run) is { } exit
             ? new RecoveredExecution(ExecutionState.Exited, handle, exit)
             : new RecoveredExecution(
-                handle is null ? ExecutionState.NeverStarted : alive ? ExecutionState.Running : ExecutionState.Gone, handle)
+                handle is null ? ExecutionState.NeverStarted : alive ? ExecutionState.Running : ExecutionState.Gone,
+                handle)
             {
-                Rebooted = handle is not null && !string.Equals(handle.Supervisor.BootId, ProcessIdentity.CurrentBootId, StringComparison.Ordinal),
+                Rebooted = handle?.Supervisor.BootId is { } boot
+                    && !string.Equals(boot, ProcessIdentity.CurrentBootId, StringComparison.Ordinal),
             };
     }
 
     private static bool HasEnded(RunDirectory run) => Look(run).State is ExecutionState.Exited or ExecutionState.Gone;
 
     // Alive, and with something left to do: after its last record a supervisor takes no more requests.
-    private static ProcessIdentity? Live(RunDirectory run) => Look(run) is { State: ExecutionState.Running, Handle: { } handle }
+    private static ProcessIdentity? Live(RunDirectory run) =>
+        Look(run) is { State: ExecutionState.Running, Handle: { } handle }
         ? handle.Supervisor
         : null;
 
@@ -271,7 +258,8 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
     {
         try
         {
-            AtomicFile.Write(run.SpecFile, JsonSerializer.SerializeToUtf8Bytes(spec, ProtocolJson.Default.SupervisorSpec));
+            AtomicFile.Write(
+                run.SpecFile, JsonSerializer.SerializeToUtf8Bytes(spec, ProtocolJson.Default.SupervisorSpec));
         }
         catch (IOException failed)
         {
@@ -371,7 +359,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         : new Failure(
             "supervisor_died",
             $"The supervisor of the run died without leaving a record. {ExecutionRecords.LastWords(run)}",
-            "Its workspace and its transcript up to then are kept. Was it killed by hand, or for want of memory (see `dmesg`)?",
+            "Its workspace and its transcript are kept. Was it killed by hand, or for want of memory (see `dmesg`)?",
             Fault.Operator);
 
     private static FailureException NotAnswering(string runId, ProcessIdentity supervisor) => new(

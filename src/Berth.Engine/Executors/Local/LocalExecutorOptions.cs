@@ -18,7 +18,8 @@ internal sealed record LocalExecutorOptions
     /// <summary>The version that the CLI must have, for example <c>2.1.330</c>; null, the default, for any.</summary>
     public string? ClaudeVersion { get; init; }
 
-    /// <summary>How long the supervisor may take to write its handle. Range 1 s to 5 min, default 20 s: a loaded machine is slow.</summary>
+    /// <summary>How long the supervisor may take to write its handle. Range 1 s to 5 min, default 20 s: a loaded
+    /// machine is slow.</summary>
     public TimeSpan StartLimit { get; init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>How long a supervisor may take to answer. Range 100 ms to 1 min, default 5 s.</summary>

@@ -19,7 +19,8 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
     private readonly ExecutionPlan plan = new(options);
 
     /// <summary>Looks at all of them.</summary>
-    internal async Task<ExecutorProbe> ProbeAsync(SandboxKind sandbox, string? claudeBinary, CancellationToken cancellation)
+    internal async Task<ExecutorProbe> ProbeAsync(
+        SandboxKind sandbox, string? claudeBinary, CancellationToken cancellation)
     {
         var groups = ControlGroups.Detect();
         List<ProbeCheck> checks = [SupervisorCheck()];
@@ -30,13 +31,14 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
             ExecutionPlan.Prepare(trial, sandbox);
             checks.AddRange(sandbox == SandboxKind.Bubblewrap
                 ? await BubblewrapChecksAsync(trial, cancellation)
-                : [new ProbeCheck("sandbox", true, "none: weak, the agent is a bare process of this user and sees all that the user sees")]);
+                : [new ProbeCheck("sandbox", true, "none: weak, the agent is a bare process of yours")]);
             var works = checks.TrueForAll(check => check.Ok);
             checks.Add(await ClaudeCheckAsync(trial, sandbox, works, claudeBinary, cancellation));
         }
         finally
         {
-            SafeDeletion.Remove(Path.GetDirectoryName(trial.Root)!, [Path.GetFileName(trial.Root)], CancellationToken.None);
+            SafeDeletion.Remove(
+                Path.GetDirectoryName(trial.Root)!, [Path.GetFileName(trial.Root)], CancellationToken.None);
         }
 
         checks.Add(GitCheck(sandbox));
@@ -58,7 +60,7 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
             name,
             false,
             "no control group that we may write to",
-            "Run Berth as a systemd user service with Delegate=yes, or as root; runs work without it, but are not limited")
+            "Run Berth as root, or as a systemd service with Delegate=yes; without it runs work, but are not limited")
         {
             Required = false,
             Code = "limit_not_available",
@@ -72,7 +74,8 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         ? new ProbeCheck("git", true, git)
         : Bad("git", Missing.Git);
 
-    private async Task<IReadOnlyList<ProbeCheck>> BubblewrapChecksAsync(RunDirectory trial, CancellationToken cancellation)
+    private async Task<IReadOnlyList<ProbeCheck>> BubblewrapChecksAsync(
+        RunDirectory trial, CancellationToken cancellation)
     {
         if (plan.Bubblewrap is not { } bubblewrap)
         {
@@ -88,7 +91,7 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
                 new ProbeCheck(
                     "bubblewrap",
                     false,
-                    $"{bubblewrap} is {(match.Success ? $"version {match.Value}" : Answer(said))}; {LeastBubblewrap} is needed",
+                    $"{bubblewrap} is {(match.Success ? match.Value : Answer(said))}, not {LeastBubblewrap} or later",
                     $"Type: {Missing.Install("bubblewrap")}")
                 {
                     Code = "bubblewrap_too_old",
@@ -129,7 +132,8 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         return
         [
             new ProbeCheck("user namespaces", true, "allowed"),
-            new ProbeCheck("sandbox", false, $"each namespace works alone, but the sandbox does not: {Answer(whole)}", SandboxHint)
+            new ProbeCheck(
+                "sandbox", false, $"each namespace works alone, but the sandbox does not: {Answer(whole)}", SandboxHint)
             {
                 Code = "sandbox_failed",
             },
@@ -170,8 +174,10 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         }
 
         return Setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") is "1"
-            ? $"Type: {sudo}sysctl -w kernel.apparmor_restrict_unprivileged_userns=0   (or give bwrap an AppArmor profile with `userns,`)"
-            : "If this is itself a container, allow it (Docker: --security-opt seccomp=unconfined); if not, ask who rules this machine";
+            ? $"Type: {sudo}sysctl -w kernel.apparmor_restrict_unprivileged_userns=0   "
+                + "(or give bwrap an AppArmor profile with `userns,`)"
+            : "If this is itself a container, allow it (Docker: --security-opt seccomp=unconfined); "
+                + "if not, ask who rules this machine";
     }
 
     private static string? Setting(string file) => File.Exists(file) ? File.ReadAllText(file).Trim() : null;
@@ -194,7 +200,8 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         var layout = ExecutionPlan.LayOut(trial, sandbox, program);
         var policy = new ExecutionPolicy { Sandbox = sandbox };
         IReadOnlyList<string> prefix =
-            sandbox == SandboxKind.Bubblewrap ? new BubblewrapCommand(plan.Bubblewrap!).ForAgent(trial, policy, program) : [];
+            sandbox == SandboxKind.Bubblewrap
+                ? new BubblewrapCommand(plan.Bubblewrap!).ForAgent(trial, policy, program) : [];
         var said = await RunAsync([.. prefix, layout.Claude, "--version"], cancellation, layout.Home);
         var version = VersionPattern().Match(Text(said.Output)).Value;
         if (!said.Succeeded || version.Length == 0)
@@ -206,14 +213,16 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         }
 
         return options.ClaudeVersion is { } wanted && !string.Equals(wanted, version, StringComparison.Ordinal)
-            ? new ProbeCheck(Name, false, $"{program} is version {version}; this build is made for {wanted}", ClaudeProgram.Install)
+            ? new ProbeCheck(
+                Name, false, $"{program} is version {version}; this build is made for {wanted}", ClaudeProgram.Install)
             {
                 Code = "cli_wrong_version",
             }
             : new ProbeCheck(Name, true, $"{program}, version {version}");
     }
 
-    // On a thread of its own that waits for the end: bubblewrap dies with the thread that started it, and a pool's threads come and go.
+    // On a thread of its own that waits for the end: bubblewrap dies with the thread that started it, and a pool's
+    // threads come and go.
     private Task<ProcessResult> RunAsync(IReadOnlyList<string> argv, CancellationToken cancellation, string home = "/")
     {
         var request = new ProcessRequest

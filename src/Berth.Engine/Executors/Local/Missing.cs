@@ -2,7 +2,8 @@ using Berth.Protocol;
 
 namespace Berth.Engine.Executors.Local;
 
-/// <summary>The layers that can be missing, each with what to type. A refused run and the probe say the same words.</summary>
+/// <summary>The layers that can be missing, each with what to type. A refused run and the probe say the same
+/// words.</summary>
 internal static class Missing
 {
     // Which package manager a distribution has, by what os-release calls it.
@@ -40,7 +41,8 @@ internal static class Missing
     internal static string Install(string package)
     {
         var words = OsRelease();
-        var known = Installers.FirstOrDefault(pair => words.Contains(pair.Distribution, StringComparer.Ordinal)).Command;
+        var known =
+            Installers.FirstOrDefault(pair => words.Contains(pair.Distribution, StringComparer.Ordinal)).Command;
         var sudo = Environment.IsPrivilegedProcess ? "" : "sudo ";
         return known is not null
             ? $"{sudo}{known} {package}"
@@ -54,7 +56,8 @@ internal static class Missing
             return
             [
                 .. from line in File.ReadLines("/etc/os-release")
-                   where line.StartsWith("ID=", StringComparison.Ordinal) || line.StartsWith("ID_LIKE=", StringComparison.Ordinal)
+                   where line.StartsWith("ID=", StringComparison.Ordinal)
+                       || line.StartsWith("ID_LIKE=", StringComparison.Ordinal)
                    from word in line[(line.IndexOf('=', StringComparison.Ordinal) + 1)..].Trim('"').Split(' ')
                    select word,
             ];

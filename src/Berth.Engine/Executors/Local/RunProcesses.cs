@@ -6,8 +6,9 @@ namespace Berth.Engine.Executors.Local;
 
 /// <summary>Finds the processes of a run without asking its supervisor, which may be dead.</summary>
 /// <remarks>
-/// Each of them was given the run's id in its environment. In a sandbox nothing is left when the supervisor dies, for the namespace
-/// dies with it; without one, a process that has emptied its environment and left the group of the run cannot be told from others.
+/// Each of them was given the run's id in its environment. In a sandbox nothing is left when the supervisor dies, for
+/// the namespace dies with it; without one, a process that has emptied its environment and left the group of the run
+/// cannot be told from others.
 /// </remarks>
 internal static class RunProcesses
 {
@@ -16,7 +17,8 @@ internal static class RunProcesses
 
     private const int Kill = 9;
 
-    // An environment may have megabytes. Ours stands in the first part of it, for the supervisor's and the agent's are our own.
+    // An environment may have megabytes. Ours stands in the first part of it, for the supervisor's and the agent's
+    // are our own.
     private const int EnvironmentBytes = 128 * 1024;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
@@ -27,7 +29,8 @@ internal static class RunProcesses
         var found = new List<(string RunId, ProcessIdentity Process)>();
         foreach (var folder in Directory.EnumerateDirectories("/proc"))
         {
-            // The identity is taken first: if the number is given to another process meanwhile, the signal will not reach that one.
+            // The identity is taken first: if the number is given to another process meanwhile, the signal will not
+            // reach that one.
             if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
                 && pid != Environment.ProcessId
                 && ProcessIdentity.Of(pid) is { } process

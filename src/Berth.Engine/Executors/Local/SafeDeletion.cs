@@ -7,15 +7,18 @@ namespace Berth.Engine.Executors.Local;
 
 /// <summary>Removes a tree that an agent has written, and nothing outside of it.</summary>
 /// <remarks>
-/// It never follows a symbolic link and never enters a mount, needs no more than <see cref="DepthHeld"/> descriptors however deep the
-/// tree is, may run twice at once, and goes on where a killed one stopped. What it cannot remove it lists.
+/// It never follows a symbolic link and never enters a mount, needs no more than <see cref="DepthHeld"/> descriptors
+/// however deep the tree is, may run twice at once, and goes on where a killed one stopped. What it cannot remove it
+/// lists.
 /// </remarks>
 internal sealed class SafeDeletion
 {
-    // Each level on the way down costs a descriptor. What is deeper is moved up beside the tree's first level and removed from there.
+    // Each level on the way down costs a descriptor. What is deeper is moved up beside the tree's first level and
+    // removed from there.
     internal const int DepthHeld = 64;
 
-    // A folder that fills up while it is emptied, because another deletion moves things into it, is emptied again this often.
+    // A folder that fills up while it is emptied, because another deletion moves things into it, is emptied again
+    // this often.
     private const int Passes = 100;
 
     // A list of leaks is for people; the rest is a number.
@@ -142,7 +145,8 @@ internal sealed class SafeDeletion
         return emptied;
     }
 
-    // The folder becomes an entry beside the tree and waits there, so that no descriptor is held for the levels above it.
+    // The folder becomes an entry beside the tree and waits there, so that no descriptor is held for the levels above
+    // it.
     private bool MoveUp(OpenFolder folder, Place place, ReadOnlySpan<byte> name)
     {
         var newName = Encoding.ASCII.GetBytes($"{DeepPrefix}{Guid.NewGuid():N}");
@@ -191,7 +195,8 @@ internal sealed class SafeDeletion
         _ => Marshal.GetPInvokeErrorMessage(error),
     };
 
-    /// <summary>Where an entry was, as a chain: the path of one at depth 5,000 is only made when it is needed.</summary>
+    /// <summary>Where an entry was, as a chain: the path of one at depth 5,000 is only made when it is
+    /// needed.</summary>
     private sealed record Place(Place? Parent, string Name)
     {
         internal string PathUnder(string root)

@@ -5,7 +5,8 @@ using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Executors.Local;
 
-/// <summary>Speaks to a supervisor: one JSON line there, one back. Each step has a bound, for the other side may hang.</summary>
+/// <summary>Speaks to a supervisor: one JSON line there, one back. Each step has a bound, for the other side may
+/// hang.</summary>
 internal sealed class SupervisorControl(TimeProvider time, TimeSpan replyLimit)
 {
     // A reply is a word and perhaps a sentence.
@@ -13,7 +14,8 @@ internal sealed class SupervisorControl(TimeProvider time, TimeSpan replyLimit)
 
     /// <summary>Asks once.</summary>
     /// <returns>The reply, or null where nobody answered in time or nobody listens.</returns>
-    internal async Task<ControlReply?> AskAsync(RunDirectory run, ControlRequest request, CancellationToken cancellation)
+    internal async Task<ControlReply?> AskAsync(
+        RunDirectory run, ControlRequest request, CancellationToken cancellation)
     {
         using var limit = new CancellationTokenSource(replyLimit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellation);
@@ -22,7 +24,8 @@ internal sealed class SupervisorControl(TimeProvider time, TimeSpan replyLimit)
             using var folder = new SocketFolder(run.Root);
             using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             await socket.ConnectAsync(folder.EndPoint(RunDirectory.ControlSocketName), either.Token);
-            byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(request, ProtocolJson.Default.ControlRequest), (byte)'\n'];
+            byte[] line =
+                [.. JsonSerializer.SerializeToUtf8Bytes(request, ProtocolJson.Default.ControlRequest), (byte)'\n'];
             await SendAllAsync(socket, line, either.Token);
             return await ReceiveAsync(socket, either.Token);
         }
@@ -45,7 +48,8 @@ internal sealed class SupervisorControl(TimeProvider time, TimeSpan replyLimit)
     {
         var buffer = new byte[ReplyBytes];
         var size = 0;
-        while (size < buffer.Length && await socket.ReceiveAsync(buffer.AsMemory(size), cancellation) is > 0 and var read)
+        while (size < buffer.Length
+            && await socket.ReceiveAsync(buffer.AsMemory(size), cancellation) is > 0 and var read)
         {
             size += read;
             var end = buffer.AsSpan(0, size).IndexOf((byte)'\n');

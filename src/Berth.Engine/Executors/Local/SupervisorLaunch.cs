@@ -12,7 +12,8 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
 {
     private const int Kill = 9;
 
-    // What the runtime needs to find itself, and what a coverage measurement needs to find us. Nothing else of ours is the supervisor's.
+    // What the runtime needs to find itself, and what a coverage measurement needs to find us. Nothing else of ours
+    // is the supervisor's.
     private static readonly string[] Inherited = ["DOTNET_", "CORECLR_", "COVERLET_"];
 
     // A supervisor takes some 40 ms; asking more often than this would only take its processor.
@@ -88,7 +89,8 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
 
         try
         {
-            return DetachedProgram.Start(options.SupervisorPath, [run.Root], SupervisorEnvironment(runId), run.SupervisorLog);
+            return DetachedProgram.Start(
+                options.SupervisorPath, [run.Root], SupervisorEnvironment(runId), run.SupervisorLog);
         }
         catch (Win32Exception refused)
         {
@@ -140,14 +142,16 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
             : string.Create(CultureInfo.InvariantCulture, $"exit code {exit.Code}");
         return new FailureException(
             "supervisor_died_at_start",
-            $"The supervisor {options.SupervisorPath} ended with {how} before it had begun. {ExecutionRecords.LastWords(run)}",
+            $"The supervisor {options.SupervisorPath} ended with {how} before it had begun. "
+            + ExecutionRecords.LastWords(run),
             $"Look at {run.SupervisorLog}, and try `berth doctor`.",
             Fault.Operator);
     }
 
     private FailureException Late(RunDirectory run) => new(
         "supervisor_start_timeout",
-        $"The supervisor {options.SupervisorPath} had not begun after {options.StartLimit.TotalSeconds:0} s and was killed. "
+        $"The supervisor {options.SupervisorPath} had not begun after {options.StartLimit.TotalSeconds:0} s; "
+        + "it was killed. "
         + ExecutionRecords.LastWords(run),
         "The machine is overloaded or its disk hangs; try again when it is not.",
         Fault.Operator);
