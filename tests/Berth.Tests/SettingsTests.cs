@@ -1,4 +1,3 @@
-using Berth.Engine;
 using Berth.Engine.Gateway;
 using Berth.Protocol;
 using Berth.Tests.Commands;
@@ -76,7 +75,7 @@ public sealed class SettingsTests
         Assert.Equal("local", options.Mode);
         Assert.Equal("/opt/claude", options.ClaudeBinary);
         Assert.Equal("/opt/berth-supervisor", options.SupervisorPath);
-        Assert.Equal(["/a", Path.Combine(trial.Folder, "b")], options.WorkflowFolders.Skip(2));
+        Assert.Equal(["/a", Path.Combine(trial.Folder, "b")], options.WorkflowFolders.Skip(2), StringComparer.Ordinal);
         Assert.Equal(["/repo", "https://git.example.com/x.git"], options.TrustedRepositories);
         Assert.Equal(TimeSpan.FromMinutes(5), options.IdleReport);
         Assert.Equal(TimeSpan.FromHours(1), options.IdleStop);
@@ -113,7 +112,8 @@ public sealed class SettingsTests
         Assert.Equal(TimeSpan.FromSeconds(60), options.Timeout);
         Assert.Equal(TimeSpan.FromMinutes(30), options.IdleStop);
         Assert.Equal(1073741824, options.MemoryBytes);
-        Assert.Equal([Path.Combine(trial.Home, "mine"), "/theirs"], options.WorkflowFolders.Skip(2));
+        Assert.Equal(
+            [Path.Combine(trial.Home, "mine"), "/theirs"], options.WorkflowFolders.Skip(2), StringComparer.Ordinal);
         Assert.Equal(["https://git.example.com/x.git"], options.TrustedRepositories);
         Assert.Equal(new Uri("https://models.example.com"), options.Gateway.Upstream);
     }

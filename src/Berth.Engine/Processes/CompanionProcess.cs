@@ -46,8 +46,9 @@ internal sealed class CompanionProcess : IAsyncDisposable
         var started = Start(command, environment);
         try
         {
-            var line = await ReadLineAsync(started).WaitAsync(StartLimit, time, cancel);
-            return new CompanionProcess(started, line ?? throw Failed(command[0], "it ended at once", inner: null), time);
+            var line = await ReadLineAsync(started).WaitAsync(StartLimit, time, cancel)
+                ?? throw Failed(command[0], "it ended at once", inner: null);
+            return new CompanionProcess(started, line, time);
         }
         catch (TimeoutException late)
         {

@@ -10,55 +10,57 @@ public sealed class NarratorTests
     private const string Out = JournalEntry.Stdout;
     private const string Ours = JournalEntry.Berth;
 
+    private static readonly (double Seconds, string Stream, string Json)[] WholeRun =
+    [
+        (0, Ours, """
+            {"type":"run_accepted","workflow":"fix","mode":"local","modeReason":"--mode","sandbox":"bubblewrap",
+             "trust":"instructions"}
+            """),
+        (0, Ours, """{"type":"notice","message":"2 files have changes that are not committed."}"""),
+        (0.01, Ours, """{"type":"phase","phase":"prepare"}"""),
+        (0.05, Ours, """{"type":"phase","phase":"start"}"""),
+        (0.2, Ours, """{"type":"phase","phase":"run"}"""),
+        (0.6, Out, """
+            {"type":"system","subtype":"init","cwd":"/workspace","model":"claude-opus-5-5",
+             "claude_code_version":"2.1.330",
+             "mcp_servers":[{"name":"good","status":"connected"},{"name":"bad","status":"failed"}]}
+            """),
+        (1, Out, """
+            {"type":"assistant","message":{"id":"m1",
+             "content":[{"type":"text","text":"I look first.\nThen I mend it."}],
+             "usage":{"input_tokens":1000,"output_tokens":1}}}
+            """),
+        (1, Out, """
+            {"type":"assistant","message":{"id":"m1","content":[{"type":"tool_use","id":"t1","name":"Read",
+             "input":{"file_path":"/workspace/src/app.ts"}}],"usage":{"input_tokens":1000,"output_tokens":1}}}
+            """),
+        (1.2, Out, """
+            {"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t1","content":"text"}]}}
+            """),
+        (2, Out, """
+            {"type":"assistant","message":{"id":"m2","content":[{"type":"tool_use","id":"t2","name":"Bash",
+             "input":{"command":"npm test\n&& echo ok","description":"d"}},
+             {"type":"tool_use","id":"t3","name":"mcp__tracker__close","input":{"issue":"SHOP-1"}}]}}
+            """),
+        (3.5, Out, """
+            {"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t2","is_error":true,
+             "content":[{"type":"text","text":"Exit code 1\nboom"}]}]}}
+            """),
+        (3.5, Out, """{"type":"system","subtype":"permission_denied","tool_use_id":"t3"}"""),
+        (3.6, Out, """
+            {"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t3","is_error":true,
+             "content":"no"}]}}
+            """),
+        (4, Out, """{"type":"result","subtype":"success","is_error":false,"total_cost_usd":0.024}"""),
+        (4.1, Ours, """{"type":"agent_ended","exitCode":0}"""),
+        (4.1, Ours, """{"type":"phase","phase":"deliver"}"""),
+        (4.2, Ours, """{"type":"delivered","branch":"berth/fix/8n4c6b0a","commits":2}"""),
+        (64.2, Ours, """{"type":"run_finished","state":"succeeded"}"""),
+    ];
+
     [Fact]
     public void A_whole_run_is_told_in_plain_lines()
     {
-        var told = Tell(
-            (0, Ours, """
-                {"type":"run_accepted","workflow":"fix","mode":"local","modeReason":"--mode","sandbox":"bubblewrap",
-                 "trust":"instructions"}
-                """),
-            (0, Ours, """{"type":"notice","message":"2 files have changes that are not committed."}"""),
-            (0.01, Ours, """{"type":"phase","phase":"prepare"}"""),
-            (0.05, Ours, """{"type":"phase","phase":"start"}"""),
-            (0.2, Ours, """{"type":"phase","phase":"run"}"""),
-            (0.6, Out, """
-                {"type":"system","subtype":"init","cwd":"/workspace","model":"claude-opus-5-5",
-                 "claude_code_version":"2.1.330",
-                 "mcp_servers":[{"name":"good","status":"connected"},{"name":"bad","status":"failed"}]}
-                """),
-            (1, Out, """
-                {"type":"assistant","message":{"id":"m1",
-                 "content":[{"type":"text","text":"I look first.\nThen I mend it."}],
-                 "usage":{"input_tokens":1000,"output_tokens":1}}}
-                """),
-            (1, Out, """
-                {"type":"assistant","message":{"id":"m1","content":[{"type":"tool_use","id":"t1","name":"Read",
-                 "input":{"file_path":"/workspace/src/app.ts"}}],"usage":{"input_tokens":1000,"output_tokens":1}}}
-                """),
-            (1.2, Out, """
-                {"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t1","content":"text"}]}}
-                """),
-            (2, Out, """
-                {"type":"assistant","message":{"id":"m2","content":[{"type":"tool_use","id":"t2","name":"Bash",
-                 "input":{"command":"npm test\n&& echo ok","description":"d"}},
-                 {"type":"tool_use","id":"t3","name":"mcp__tracker__close","input":{"issue":"SHOP-1"}}]}}
-                """),
-            (3.5, Out, """
-                {"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t2","is_error":true,
-                 "content":[{"type":"text","text":"Exit code 1\nboom"}]}]}}
-                """),
-            (3.5, Out, """{"type":"system","subtype":"permission_denied","tool_use_id":"t3"}"""),
-            (3.6, Out, """
-                {"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t3","is_error":true,
-                 "content":"no"}]}}
-                """),
-            (4, Out, """{"type":"result","subtype":"success","is_error":false,"total_cost_usd":0.024}"""),
-            (4.1, Ours, """{"type":"agent_ended","exitCode":0}"""),
-            (4.1, Ours, """{"type":"phase","phase":"deliver"}"""),
-            (4.2, Ours, """{"type":"delivered","branch":"berth/fix/8n4c6b0a","commits":2}"""),
-            (64.2, Ours, """{"type":"run_finished","state":"succeeded"}"""));
-
         Assert.Equal(
             """
                0:00  workflow fix · mode local (--mode) · sandbox bubblewrap · trust instructions
@@ -77,7 +79,7 @@ public sealed class NarratorTests
                0:04  branch berth/fix/8n4c6b0a · 2 commits
 
             """,
-            told);
+            Tell(WholeRun));
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using Berth.Engine.Claude;
 using Berth.Engine.Runs;
 using Berth.Protocol;
 using Berth.Terminal;

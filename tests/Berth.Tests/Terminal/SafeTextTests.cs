@@ -36,7 +36,7 @@ public sealed class SafeTextTests
 
     [Fact]
     public void Rows_are_split_at_every_kind_of_line_break() =>
-        Assert.Equal(["a", "b", "", "c"], SafeText.Rows("a\r\nb\n\nc\n"));
+        Assert.Equal(["a", "b", "", "c"], SafeText.Rows("a\r\nb\n\nc\n"), StringComparer.Ordinal);
 
     [Fact]
     public void Nothing_that_an_agent_says_reaches_a_terminal_as_a_control_character()

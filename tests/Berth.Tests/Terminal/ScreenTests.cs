@@ -70,7 +70,7 @@ public sealed class ScreenTests
             .Write(new Line(new Part("  0:01  "), new Part("one two three four")) { Indent = 8 });
 
         var rows = writer.ToString().TrimEnd('\n').Split('\n').Select(row => row.TrimEnd());
-        Assert.Equal(["  0:01  one two", "        three four"], rows);
+        Assert.Equal(["  0:01  one two", "        three four"], rows, StringComparer.Ordinal);
     }
 
     [Fact]
