@@ -110,8 +110,9 @@ internal sealed class RunFlow
     {
         phaseStarted = time.GetTimestamp();
         startBegan = phase == RunPhase.Start ? time.GetUtcNow() : startBegan;
-        if (phase != RunPhase.Cleanup)
+        if (phase is not (RunPhase.Capture or RunPhase.Cleanup))
         {
+            // Capture was begun, and said so, by the supervisor; after the run's last event nothing is written.
             Write(BerthEvents.Phase, new(StringComparer.Ordinal) { ["phase"] = phase.ToString().ToLowerInvariant() });
         }
     }

@@ -21,7 +21,8 @@ internal static class RunOutcomes
         var (state, error) = exit switch
         {
             { Cause: ExitCause.Cancelled } => (RunState.Cancelled, verdict.Failure ?? Cancelled),
-            { Cause: ExitCause.TimedOut } => (RunState.TimedOut, verdict.Failure),
+            // A result that was there before the time was up still counts.
+            { Cause: ExitCause.TimedOut } when !verdict.Succeeded => (RunState.TimedOut, verdict.Failure),
             _ when !verdict.Succeeded => (RunState.Failed, verdict.Failure),
             { Capture: { State: CaptureState.Failed, Failure: var failure } } => (RunState.Failed, failure),
             _ => (RunState.Succeeded, null),

@@ -24,8 +24,8 @@ internal sealed record GatewayOptions
     /// <summary>The longest wait that a <c>retry-after</c> of the upstream may ask for. Default 2 minutes; a longer one is a final refusal.</summary>
     public TimeSpan MaxRetryAfter { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>How long the upstream may take to its first byte. Default 6 minutes.</summary>
-    public TimeSpan FirstByte { get; init; } = TimeSpan.FromMinutes(6);
+    /// <summary>How long the upstream may take to its first byte. Default 5 minutes.</summary>
+    public TimeSpan FirstByte { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>How long the upstream may be silent in an answer. Default 5 minutes.</summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromMinutes(5);

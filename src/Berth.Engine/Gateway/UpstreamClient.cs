@@ -17,8 +17,8 @@ internal sealed class UpstreamClient : IDisposable
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
 
-    // The CLI waits this long for a first byte (API_TIMEOUT_MS, which we set higher), so retries must have ended before.
-    private static readonly TimeSpan RetryBudget = TimeSpan.FromMinutes(8);
+    // The CLI waits ten minutes for a first byte: a last attempt that begins before this has ended by then.
+    private static readonly TimeSpan RetryBudget = TimeSpan.FromMinutes(4);
 
     // Hop-by-hop, ours to set, or a credential: none of these is forwarded.
     private static readonly HashSet<string> Dropped = new(StringComparer.OrdinalIgnoreCase)

@@ -84,9 +84,7 @@ public sealed class IsolationTests
         var canary = Path.Combine(home.Folder, "canary");
         Directory.CreateDirectory(canary);
         await HostileRepository.MakeAsync(home, canary, Cancel);
-        var (command, run) = await home.RunAsync(
-            $$"""
-            bash <<END
+        var evil = $$"""
             printf '#!/bin/sh\ntouch {{canary}}/hook\n' > .git/hooks/post-commit; cp .git/hooks/post-commit .git/hooks/pre-commit; chmod +x .git/hooks/*
             git config core.fsmonitor 'touch {{canary}}/fsmonitor'
             git config core.sshCommand 'touch {{canary}}/ssh'
@@ -96,11 +94,12 @@ public sealed class IsolationTests
             echo '* filter=evil' >> .gitattributes
             echo done > work.txt
             ls canary-inside 2>/dev/null | wc -l > fired.txt
-            END
-            ---
-            text Done.
-            """,
-            Cancel, "--branch", "b");
+            """;
+
+        // The CLI itself denies a plain write to .git, so it is hidden from it, as a hostile agent would.
+        var hidden = Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(evil));
+        var (command, run) = await home.RunAsync(
+            $"bash echo {hidden} | base64 -d > /tmp/evil.sh; sh /tmp/evil.sh\n---\ntext Done.", Cancel, "--branch", "b");
         await home.BerthAsync(Cancel, "diff", run.GetProperty("id").GetString()!);
 
         Assert.True(command.ExitCode == 0, command.Error);

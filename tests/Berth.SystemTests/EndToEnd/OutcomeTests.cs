@@ -30,7 +30,7 @@ public sealed class OutcomeTests
 
         Assert.Equal(3, command.ExitCode);
         Assert.Equal("failed", run.GetProperty("state").GetString());
-        Assert.Equal("max_turns", run.GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal("max_turns_reached", run.GetProperty("error").GetProperty("code").GetString());
         Assert.StartsWith("1", await home.GitAsync(Cancel, "show", "b:turns.txt"), StringComparison.Ordinal);
     }
 
@@ -42,7 +42,7 @@ public sealed class OutcomeTests
             "repeat forever\nusage in=100000 out=50000\nbash echo {{turn}} >> turns.txt", Cancel, "--max-budget-usd", "0.01");
 
         Assert.Equal(3, command.ExitCode);
-        Assert.Equal("max_budget", run.GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal("budget_reached", run.GetProperty("error").GetProperty("code").GetString());
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public sealed class OutcomeTests
 
         Assert.Equal(1, command.ExitCode);
         Assert.Equal("failed", run.GetProperty("state").GetString());
-        Assert.Equal("model", run.GetProperty("error").GetProperty("fault").GetString());
+        Assert.Equal("model_authentication_failed", run.GetProperty("error").GetProperty("code").GetString());
         Assert.Contains("401", run.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.True(home.Model.Requests.Count <= 3, $"{home.Model.Requests.Count} requests");
     }
@@ -84,7 +84,7 @@ public sealed class OutcomeTests
     [InlineData("run", "implement", "", "prompt_empty", 2)]
     [InlineData("run", "implement", "x", "mode_not_available", 5, "--mode", "docker")]
     [InlineData("run", "implement", "x", "ref_not_found", 2, "--ref", "nosuch")]
-    [InlineData("run", "implement", "x", "branch_exists", 2, "--branch", "main")]
+    [InlineData("run", "implement", "x", "branch_taken", 2, "--branch", "main")]
     [InlineData("run", "implement", "x", "environment_reserved", 2, "--env", "ANTHROPIC_API_KEY=mine")]
     [InlineData("show", "zzzz", null, "run_not_found", 2)]
     public async Task A_request_that_cannot_be_is_refused_with_a_code_and_creates_nothing(
