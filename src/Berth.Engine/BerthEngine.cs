@@ -21,6 +21,7 @@ internal sealed class BerthEngine
     // A host that dies again and again meets a defect, and another one would too.
     private const int MaxRevivals = 3;
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Recent = TimeSpan.FromHours(24);
 
     // A host that was just started needs a moment to take its lock.
@@ -153,7 +154,7 @@ internal sealed class BerthEngine
     /// <returns>Whether this process was the host.</returns>
     public async Task<bool> HostAsync(string id, CancellationToken stop)
     {
-        using var held = LockFile.TryTake(directories.HostLock(id));
+        using var held = await LockFile.TakeAsync(directories.HostLock(id), LockPatience, time, stop);
         if (held is null || runs.Find(id) is not { } run)
         {
             return false;

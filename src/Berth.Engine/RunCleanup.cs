@@ -32,6 +32,7 @@ internal sealed class RunCleanup(
 {
     // A directory without a record may belong to a run that is just being created.
     private static readonly TimeSpan OrphanAge = TimeSpan.FromHours(1);
+    private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(1);
 
     /// <summary>Cleans up, or only says what it would do.</summary>
     /// <exception cref="FailureException"><c>run_not_final</c>: the one run named is still at work.</exception>
@@ -72,7 +73,7 @@ internal sealed class RunCleanup(
 
     private async Task<IReadOnlyList<string>> CleanAsync(string id, RunRecord? run, CancellationToken cancel)
     {
-        using var held = LockFile.TryTake(directories.HostLock(id));
+        using var held = await LockFile.TakeAsync(directories.HostLock(id), LockPatience, time, cancel);
         if (held is null)
         {
             return [$"{directories.Of(id).Root} (its host is at work)"];

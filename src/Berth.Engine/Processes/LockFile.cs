@@ -4,6 +4,7 @@ namespace Berth.Engine.Processes;
 /// <remarks>.NET takes <c>flock</c> for <see cref="FileShare.None"/>; the kernel drops it with the last descriptor.</remarks>
 internal sealed class LockFile : IDisposable
 {
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
     private readonly FileStream file;
 
     private LockFile(FileStream file) => this.file = file;
@@ -19,6 +20,22 @@ internal sealed class LockFile : IDisposable
         catch (IOException taken) when (taken is not (DirectoryNotFoundException or FileNotFoundException) && File.Exists(path))
         {
             return null;
+        }
+    }
+
+    /// <summary>Takes the lock, and tries for a moment: somebody who only asks <see cref="IsHeld"/> has it for that moment.</summary>
+    public static async Task<LockFile?> TakeAsync(string path, TimeSpan patience, TimeProvider time, CancellationToken cancel)
+    {
+        var started = time.GetTimestamp();
+        using var poll = new PeriodicTimer(Poll, time);
+        for (var taken = TryTake(path); ; taken = TryTake(path))
+        {
+            if (taken is not null || time.GetElapsedTime(started) > patience)
+            {
+                return taken;
+            }
+
+            await poll.WaitForNextTickAsync(cancel);
         }
     }
 

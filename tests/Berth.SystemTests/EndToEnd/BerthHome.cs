@@ -155,7 +155,22 @@ internal sealed class BerthHome : IAsyncDisposable
         }
 
         await Model.DisposeAsync();
-        Directory.Delete(folder, recursive: true);
+
+        // A host that was just started by a command of the test may still write its log for a moment.
+        await Eventually.TrueAsync(
+            () =>
+            {
+                try
+                {
+                    Directory.Delete(folder, recursive: true);
+                    return true;
+                }
+                catch (IOException)
+                {
+                    return false;
+                }
+            },
+            $"{folder} is removed");
     }
 }
 
