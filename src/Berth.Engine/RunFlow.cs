@@ -53,7 +53,7 @@ internal sealed class RunFlow
     public string CommitMessage => $"{Plan.Workflow}: {Plan.Title}\n\nBerth-Run: {Id}\n";
 
     /// <summary>Whether the workspace stays: asked for, or because it is the only place where the work is.</summary>
-    public bool KeepsWorkspace => Plan.Keep || (Progress.StartIntended && !Progress.Collected);
+    public bool KeepsWorkspace => Plan.Keep || Progress.WorkspaceHoldsMore || (Progress.StartIntended && !Progress.Collected);
 
     /// <summary>What the first events say of the run.</summary>
     public Dictionary<string, string> Facts => new(StringComparer.Ordinal)
@@ -158,7 +158,11 @@ internal sealed class RunFlow
         _ = runs.Move(Id, RunState.Running, RunState.Capturing) || runs.Move(Id, RunState.Stopping, RunState.Capturing);
         if (exit is not null && !Progress.Collected)
         {
-            Save(progress => progress with { Phases = progress.Phases with { Run = exit.AgentMs, Capture = exit.CaptureMs } });
+            Save(progress => progress with
+            {
+                WorkspaceHoldsMore = exit.Capture?.Failure is not null,
+                Phases = progress.Phases with { Run = exit.AgentMs, Capture = exit.CaptureMs },
+            });
         }
     }
 

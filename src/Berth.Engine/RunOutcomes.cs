@@ -27,7 +27,10 @@ internal static class RunOutcomes
             { Capture: { State: CaptureState.Failed, Failure: var failure } } => (RunState.Failed, failure),
             _ => (RunState.Succeeded, null),
         };
-        return Of(verdict, state, exit, error);
+        var outcome = Of(verdict, state, exit, error);
+        return exit.Capture?.Failure is { } incomplete && incomplete != error
+            ? outcome with { Warnings = [.. outcome.Warnings, $"{incomplete.Message} {incomplete.Hint}"] }
+            : outcome;
     }
 
     /// <summary>The outcome of a run that a step refused; what the agent had done and said still counts.</summary>

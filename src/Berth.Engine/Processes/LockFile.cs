@@ -28,15 +28,13 @@ internal sealed class LockFile : IDisposable
     {
         var started = time.GetTimestamp();
         using var poll = new PeriodicTimer(Poll, time);
-        for (var taken = TryTake(path); ; taken = TryTake(path))
+        LockFile? taken;
+        while ((taken = TryTake(path)) is null && time.GetElapsedTime(started) < patience)
         {
-            if (taken is not null || time.GetElapsedTime(started) > patience)
-            {
-                return taken;
-            }
-
             await poll.WaitForNextTickAsync(cancel);
         }
+
+        return taken;
     }
 
     /// <summary>Whether somebody has the lock now.</summary>

@@ -55,6 +55,9 @@ internal sealed record RunProgress
     /// <summary>Whether step 6 is done: <see cref="Work"/> says what it came to.</summary>
     public bool Collected { get; init; }
 
+    /// <summary>Whether capture had to leave something in the workspace, which therefore stays.</summary>
+    public bool WorkspaceHoldsMore { get; init; }
+
     /// <summary>The branch that was really made, or null.</summary>
     public string? DeliveredBranch { get; init; }
 
