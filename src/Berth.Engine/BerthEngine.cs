@@ -49,7 +49,7 @@ internal sealed class BerthEngine
             new GitProgram(
                 new GitOptions { ConfigFolder = Path.Combine(options.Home, "git"), Environment = options.Environment }, new ProcessRunner(time)),
             time);
-        executors = new ExecutorFactory(() => (IExecutor)(object)new LocalExecutor(
+        executors = new ExecutorFactory(() => new LocalExecutor(
             new LocalExecutorOptions { RunsFolder = directories.Folder, SupervisorPath = options.SupervisorPath }, journals, time));
     }
 
