@@ -193,9 +193,9 @@ internal sealed record CommandResult(int? ExitCode, string Output, string Error)
             {
                 return JsonDocument.Parse(Output).RootElement.Clone();
             }
-            catch (JsonException)
+            catch (JsonException notJson)
             {
-                throw new InvalidOperationException($"exit {ExitCode}; stdout: {Output}; stderr: {Error}");
+                throw new InvalidOperationException($"exit {ExitCode}; stdout: {Output}; stderr: {Error}", notJson);
             }
         }
     }

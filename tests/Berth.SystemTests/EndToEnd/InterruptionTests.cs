@@ -199,7 +199,7 @@ public sealed class InterruptionTests
     private static void KillHost(BerthHome home, string id)
     {
         var arguments = $"host\0{id}\0";
-        foreach (var process in Directory.EnumerateDirectories("/proc").Where(path => int.TryParse(Path.GetFileName(path), out _)))
+        foreach (var process in Directory.EnumerateDirectories("/proc").Where(path => Path.GetFileName(path).All(char.IsAsciiDigit)))
         {
             if (Read(Path.Combine(process, "cmdline")).EndsWith(arguments, StringComparison.Ordinal)
                 && ProcessIdentity.Of(int.Parse(Path.GetFileName(process), System.Globalization.CultureInfo.InvariantCulture)) is { } host)
@@ -214,7 +214,7 @@ public sealed class InterruptionTests
     // Every process of a run has its id in its environment, but for those that threw it away.
     private static List<string> Leftovers(string id) =>
         [.. Directory.EnumerateDirectories("/proc")
-            .Where(path => int.TryParse(Path.GetFileName(path), out _) && Read(Path.Combine(path, "environ")).Contains(id, StringComparison.Ordinal))
+            .Where(path => Path.GetFileName(path).All(char.IsAsciiDigit) && Read(Path.Combine(path, "environ")).Contains(id, StringComparison.Ordinal))
             .Select(path => Read(Path.Combine(path, "cmdline")))];
 
     private static string Read(string path)
