@@ -33,7 +33,8 @@ internal sealed class Ground : IAsyncDisposable
     public static async Task<Ground> PrepareAsync(string berth, string claude, CancellationToken cancel)
     {
         var folder = Directory.CreateTempSubdirectory("berth-bench-").FullName;
-        var ground = new Ground(berth, claude, folder, await ScriptedModelServer.StartAsync(new ScriptedModelOptions(), cancel));
+        var ground =
+            new Ground(berth, claude, folder, await ScriptedModelServer.StartAsync(new ScriptedModelOptions(), cancel));
         Directory.CreateDirectory(ground.Repository);
         await File.WriteAllTextAsync(Path.Combine(ground.Repository, "README.md"), "# A sample\n", cancel);
         await ground.GitAsync(ground.Repository, cancel, "init", "-q", "-b", "main");
@@ -54,7 +55,9 @@ internal sealed class Ground : IAsyncDisposable
         ["ANTHROPIC_API_KEY"] = "sk-dummy-key-of-the-bench",
     };
 
-    /// <summary>The CLI alone, as a careful script would call it: same prompt, same flags, its own configuration folder.</summary>
+    /// <summary>
+    /// The CLI alone, as a careful script would call it: same prompt, same flags, its own configuration folder.
+    /// </summary>
     public async Task<double> RunBareAsync(string name, CancellationToken cancel)
     {
         var home = Directory.CreateDirectory(Path.Combine(Folder, "bare", name)).FullName;
@@ -71,15 +74,21 @@ internal sealed class Ground : IAsyncDisposable
     }
 
     /// <summary>A whole <c>berth run</c>, from the command's start to its end.</summary>
-    public async Task<(double Milliseconds, JsonElement Run)> RunBerthAsync(CancellationToken cancel, params IReadOnlyList<string> options)
+    public async Task<(double Milliseconds, JsonElement Run)> RunBerthAsync(
+        CancellationToken cancel,
+        params IReadOnlyList<string> options)
     {
         var (milliseconds, output) = await TimeAsync(
-            Berth, ["run", "implement", Script, "--mode", "local", "--json", .. options], Environment, Repository, cancel);
+            Berth, ["run", "implement", Script, "--mode", "local", "--json", .. options], Environment, Repository,
+            cancel);
         return (milliseconds, JsonDocument.Parse(output).RootElement.Clone());
     }
 
     /// <summary>Runs git and takes its time.</summary>
-    public async Task<double> GitAsync(string folder, CancellationToken cancel, params IReadOnlyList<string> arguments) => (await TimeAsync(
+    public async Task<double> GitAsync(
+        string folder,
+        CancellationToken cancel,
+        params IReadOnlyList<string> arguments) => (await TimeAsync(
         "/usr/bin/git",
         ["-c", "user.name=Bench", "-c", "user.email=bench@example.invalid", "-c", "gc.auto=0", .. arguments],
         Environment, folder, cancel)).Milliseconds;
@@ -91,7 +100,8 @@ internal sealed class Ground : IAsyncDisposable
     }
 
     private static async Task<(double Milliseconds, string Output)> TimeAsync(
-        string program, IReadOnlyList<string> arguments, Dictionary<string, string> environment, string folder, CancellationToken cancel)
+        string program, IReadOnlyList<string> arguments, Dictionary<string, string> environment, string folder,
+        CancellationToken cancel)
     {
         var error = Path.Combine(Path.GetTempPath(), $"berth-bench-{Guid.NewGuid():N}.err");
         var started = Stopwatch.GetTimestamp();
@@ -111,6 +121,8 @@ internal sealed class Ground : IAsyncDisposable
         var took = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
         var said = await File.ReadAllTextAsync(error, cancel);
         File.Delete(error);
-        return exit.Code == 0 ? (took, output) : throw new InvalidOperationException($"{program}: exit {exit.Code}\n{output}\n{said}");
+        return exit.Code == 0
+            ? (took, output)
+            : throw new InvalidOperationException($"{program}: exit {exit.Code}\n{output}\n{said}");
     }
 }

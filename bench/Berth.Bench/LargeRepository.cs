@@ -6,7 +6,10 @@ using Berth.Protocol;
 
 namespace Berth.Bench;
 
-/// <summary>A workspace of a repository with 100,000 files from a warm mirror, against plain <c>git clone --shared</c> with checkout.</summary>
+/// <summary>
+/// A workspace of a repository with 100,000 files from a warm mirror, against plain <c>git clone --shared</c> with
+/// checkout.
+/// </summary>
 internal static class LargeRepository
 {
     private const int Files = 100_000;
@@ -18,7 +21,8 @@ internal static class LargeRepository
         var repository = Path.Combine(ground.Folder, "large");
         await MakeAsync(ground, repository, cancel);
         var git = new GitProgram(
-            new GitOptions { ConfigFolder = Path.Combine(ground.Folder, "git"), Environment = ground.Environment }, new ProcessRunner(TimeProvider.System));
+            new GitOptions { ConfigFolder = Path.Combine(ground.Folder, "git"), Environment = ground.Environment },
+            new ProcessRunner(TimeProvider.System));
         var workspaces = new RepositoryWorkspaces(
             new WorkspaceOptions { MirrorsFolder = Path.Combine(ground.Folder, "mirrors") }, git, TimeProvider.System);
         await PrepareAsync(ground, workspaces, repository, "warm", cancel);
@@ -34,7 +38,11 @@ internal static class LargeRepository
         }
 
         table.Tell("workspace of 100,000 files from a warm mirror", ReportTable.Median(ours), "ms");
-        table.AtMost("ratio to plain `git clone --shared` with checkout", ReportTable.Median(ratios), MaxRatio, string.Empty);
+        table.AtMost(
+            "ratio to plain `git clone --shared` with checkout",
+            ReportTable.Median(ratios),
+            MaxRatio,
+            string.Empty);
     }
 
     private static async Task<double> PrepareAsync(

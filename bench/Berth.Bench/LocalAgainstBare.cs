@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Berth.Bench;
 
-/// <summary>One run after another: what Berth adds to the CLI's own time, before it starts, after it ended, and in all.</summary>
+/// <summary>
+/// One run after another: what Berth adds to the CLI's own time, before it starts, after it ended, and in all.
+/// </summary>
 internal static class LocalAgainstBare
 {
     private const double MaxShareBefore = 150;
@@ -37,8 +39,15 @@ internal static class LocalAgainstBare
         table.Tell("the same, p95", ReportTable.Percentile(after, 0.95), "ms");
         table.Tell("bare CLI, whole", ReportTable.Median(bare), "ms");
         table.Tell("one-shot `berth run`, whole", ReportTable.Median(whole), "ms");
-        table.AtMost("one-shot `berth run` above the bare CLI", ReportTable.Median(whole.Zip(bare, (a, b) => a - b)), MaxAbove, "ms");
-        table.Tell("ratio `berth run` / bare CLI, pair by pair", ReportTable.Median(whole.Zip(bare, (a, b) => a / b)), string.Empty);
+        table.AtMost(
+            "one-shot `berth run` above the bare CLI",
+            ReportTable.Median(whole.Zip(bare, (a, b) => a - b)),
+            MaxAbove,
+            "ms");
+        table.Tell(
+            "ratio `berth run` / bare CLI, pair by pair",
+            ReportTable.Median(whole.Zip(bare, (a, b) => a / b)),
+            string.Empty);
         table.AtMost("peak memory of the supervisor", memory.Max(), MaxSupervisorMiB, "MiB");
     }
 
@@ -55,7 +64,9 @@ internal static class LocalAgainstBare
 
     private static async Task<double> SupervisorMiBAsync(Ground ground, string id, CancellationToken cancel)
     {
-        var exit = await File.ReadAllTextAsync(Path.Combine(ground.Environment["BERTH_HOME"], "runs", id, "exit.json"), cancel);
+        var exit = await File.ReadAllTextAsync(
+            Path.Combine(ground.Environment["BERTH_HOME"], "runs", id, "exit.json"),
+            cancel);
         return JsonDocument.Parse(exit).RootElement.GetProperty("supervisorPeakBytes").GetDouble() / MiB;
     }
 }

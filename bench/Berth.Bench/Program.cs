@@ -1,6 +1,7 @@
 using Berth.Bench;
 
-// berth-bench BERTH CLAUDE REPORT [RUNS]: the published program, the CLI's binary, the Markdown file to write, how many runs of each.
+// berth-bench BERTH CLAUDE REPORT [RUNS]: the published program, the CLI's binary, the Markdown file to write, how many
+// runs of each.
 if (args is not [var berth, var claude, var report, .. var rest])
 {
     await Console.Error.WriteLineAsync("usage: Berth.Bench BERTH CLAUDE REPORT [RUNS]");

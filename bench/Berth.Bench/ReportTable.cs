@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Berth.Bench;
 
-/// <summary>Measured values against their goals, as a table of Markdown. Ratios and shares, for machines differ.</summary>
+/// <summary>
+/// Measured values against their goals, as a table of Markdown. Ratios and shares, for machines differ.
+/// </summary>
 internal sealed class ReportTable
 {
     private readonly List<(string What, string Measured, string Goal, bool? Met)> rows = [];
@@ -31,17 +33,26 @@ internal sealed class ReportTable
     {
         var text = new StringBuilder();
         text.AppendLine("# Local mode against the bare CLI").AppendLine()
-            .AppendLine(CultureInfo.InvariantCulture, $"Made by `bench/Berth.Bench`: {runs} runs of each, in turn, on one machine with {Environment.ProcessorCount} cores; the real CLI,")
-            .AppendLine("the scripted model on loopback, a repository of one file, one tool call. Times are medians unless p95 is said.").AppendLine()
+            .AppendLine(
+                CultureInfo.InvariantCulture,
+                $"Made by `bench/Berth.Bench`: {runs} runs of each, in turn, on one machine with "
+                + $"{Environment.ProcessorCount} cores; the real CLI, the")
+            .AppendLine(
+                "scripted model on loopback, a repository of one file, one tool call. Medians, unless p95 is said.")
+                    .AppendLine()
             .AppendLine("| what | measured | goal | met |").AppendLine("|---|---:|---:|---|");
         foreach (var (what, measured, goal, met) in rows)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {what} | {measured} | {goal} | {(met is { } yes ? (yes ? "yes" : "**no**") : string.Empty)} |");
+            text.AppendLine(
+                CultureInfo.InvariantCulture,
+                $"| {what} | {measured} | {goal} | {(met is { } yes ? (yes ? "yes" : "**no**") : string.Empty)} |");
         }
 
         return text.ToString();
     }
 
     private static string Text(double value, string unit) =>
-        value.ToString(value < 10 ? "0.00" : "0", CultureInfo.InvariantCulture) + (unit.Length > 0 ? " " + unit : string.Empty);
+        value.ToString(value < 10 ? "0.00" : "0", CultureInfo.InvariantCulture) + (unit.Length > 0
+            ? " " + unit
+            : string.Empty);
 }

@@ -11,10 +11,16 @@ namespace Berth.Engine;
 /// <summary>What an agent is given to read, and the command line that points at it.</summary>
 internal static class AgentMounts
 {
-    /// <summary>Where a workflow's own folder is, for the programs of its MCP servers: <c>${BERTH_WORKFLOW}</c> in its .mcp.json.</summary>
+    /// <summary>
+    /// Where a workflow's own folder is, for the programs of its MCP servers: <c>${BERTH_WORKFLOW}</c> in its
+    /// .mcp.json.
+    /// </summary>
     private const string WorkflowInside = "/run/berth/workflow";
 
-    /// <summary>What the agent may read beside the usual: the mirror's objects, and the workflow's folder where its MCP servers need it.</summary>
+    /// <summary>
+    /// What the agent may read beside the usual: the mirror's objects, and the workflow's folder where its MCP servers
+    /// need it.
+    /// </summary>
     public static IEnumerable<ReadOnlyMount> Of(RunPlan plan, PreparedWorkspace prepared)
     {
         if (prepared.MirrorObjects is { } objects)
@@ -51,7 +57,9 @@ internal static class AgentMounts
     /// <summary>The agent's environment, without secrets.</summary>
     public static Dictionary<string, string> EnvironmentOf(string runId, RunPlan plan, ClaudeInvocation invocation)
     {
-        var environment = new Dictionary<string, string>(ClaudeCommandLine.Environment(invocation), StringComparer.Ordinal)
+        var environment = new Dictionary<string, string>(
+            ClaudeCommandLine.Environment(invocation),
+            StringComparer.Ordinal)
         {
             ["PATH"] = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
             ["LANG"] = "C.UTF-8",

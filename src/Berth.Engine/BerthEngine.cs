@@ -39,18 +39,26 @@ internal sealed class BerthEngine
     {
         this.options = options;
         this.time = time;
-        Directory.CreateDirectory(options.Home, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Directory.CreateDirectory(
+            options.Home,
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         runs = new RunStore(Database.Open(Path.Combine(options.Home, "berth.db")), time);
         directories = new RunDirectories(Path.Combine(options.Home, "runs"), options.RunsRoot);
         journals = new JournalReader(time);
         Workflows = new WorkflowCatalog(new WorkflowOptions { Folders = options.WorkflowFolders });
         workspaces = new RepositoryWorkspaces(
-            new WorkspaceOptions { MirrorsFolder = Path.Combine(options.Home, "mirrors"), UseMirror = options.UseMirror },
+            new WorkspaceOptions
+            {
+                MirrorsFolder = Path.Combine(options.Home, "mirrors"),
+                UseMirror = options.UseMirror
+            },
             new GitProgram(
-                new GitOptions { ConfigFolder = Path.Combine(options.Home, "git"), Environment = options.Environment }, new ProcessRunner(time)),
+                new GitOptions { ConfigFolder = Path.Combine(options.Home, "git"), Environment = options.Environment },
+                new ProcessRunner(time)),
             time);
         executors = new ExecutorFactory(() => new LocalExecutor(
-            new LocalExecutorOptions { RunsFolder = directories.Folder, SupervisorPath = options.SupervisorPath }, journals, time));
+            new LocalExecutorOptions { RunsFolder = directories.Folder, SupervisorPath = options.SupervisorPath },
+            journals, time));
     }
 
     /// <summary>The workflows that there are.</summary>
@@ -74,20 +82,35 @@ internal sealed class BerthEngine
     /// <exception cref="FailureException"><c>run_not_found</c>, <c>run_ambiguous</c>.</exception>
     public RunView Resolve(string fragment)
     {
-        var found = RunId.IsFragment(fragment.ToLowerInvariant()) ? runs.FindByFragment(fragment.ToLowerInvariant()) : [];
+        var found = RunId.IsFragment(fragment.ToLowerInvariant())
+            ? runs.FindByFragment(fragment.ToLowerInvariant())
+            : [];
         return found.Count switch
         {
             1 => ViewOf(found[0]),
-            0 => throw new FailureException("run_not_found", $"There is no run '{fragment}'.", "berth ps --all lists the runs.", Fault.User),
-            _ => throw new FailureException("run_ambiguous", $"'{fragment}' names more than one run.", "Give more of the id.", Fault.User),
+            0 =>
+                throw new FailureException(
+                    "run_not_found",
+                    $"There is no run '{fragment}'.",
+                    "berth ps --all lists the runs.",
+                    Fault.User),
+            _ =>
+                throw new FailureException(
+                    "run_ambiguous",
+                    $"'{fragment}' names more than one run.",
+                    "Give more of the id.",
+                    Fault.User),
         };
     }
 
-    /// <summary>Runs, newest first; without <paramref name="all"/> those unfinished and those of the last 24 hours.</summary>
+    /// <summary>
+    /// Runs, newest first; without <paramref name="all"/> those unfinished and those of the last 24 hours.
+    /// </summary>
     public IReadOnlyList<RunView> List(bool all)
     {
         var since = time.GetUtcNow() - Recent;
-        return [.. runs.List(unfinishedOnly: false, MaxListed).Where(run => all || !(run.FinishedAt < since)).Select(ViewOf)];
+        return [.. runs.List(unfinishedOnly: false, MaxListed).Where(run => all
+            || !(run.FinishedAt < since)).Select(ViewOf)];
     }
 
     /// <summary>Reads what a run said, and follows it to its end where asked.</summary>
@@ -195,7 +218,10 @@ internal sealed class BerthEngine
     public Task<ExecutorProbe> ProbeAsync(CancellationToken cancel)
     {
         var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
-        return executors.CreateExecutor("local", "berth doctor").Executor.ProbeAsync(SandboxKind.Bubblewrap, claude, cancel);
+        return executors.CreateExecutor("local", "berth doctor").Executor.ProbeAsync(
+            SandboxKind.Bubblewrap,
+            claude,
+            cancel);
     }
 
     private void StartHost(string id)
@@ -203,7 +229,11 @@ internal sealed class BerthEngine
         var command = options.HostCommand;
         try
         {
-            using var host = DetachedProgram.Start(command[0], [.. command.Skip(1), id], options.Environment, directories.HostLog(id));
+            using var host = DetachedProgram.Start(
+                command[0],
+                [.. command.Skip(1), id],
+                options.Environment,
+                directories.HostLog(id));
         }
         catch (Win32Exception error)
         {

@@ -2,7 +2,9 @@ using Berth.Engine.Gateway;
 
 namespace Berth.Engine;
 
-/// <summary>The settings of a home, bound and validated once by the program. Each has its row in docs/LOCAL_MODE_GUIDE.md.</summary>
+/// <summary>
+/// The settings of a home, bound and validated once by the program. Each has its row in docs/LOCAL_MODE_GUIDE.md.
+/// </summary>
 internal sealed record BerthOptions
 {
     /// <summary>The folder of all state: database, run directories, mirrors. <c>BERTH_HOME</c>.</summary>
@@ -11,16 +13,23 @@ internal sealed record BerthOptions
     /// <summary>Where run directories really go; null for <see cref="Home"/>. <c>CLAUDE_LOCAL_WORKSPACE</c>.</summary>
     public string? RunsRoot { get; init; }
 
-    /// <summary>Whether workspaces are removed at the end of a run. Default true. <c>CLAUDE_LOCAL_CLEANUP</c>.</summary>
+    /// <summary>
+    /// Whether workspaces are removed at the end of a run. Default true. <c>CLAUDE_LOCAL_CLEANUP</c>.
+    /// </summary>
     public bool RemoveWorkspaces { get; init; } = true;
 
     /// <summary>Whether repositories are mirrored. Default true. <c>CLAUDE_LOCAL_GIT_CACHE</c>.</summary>
     public bool UseMirror { get; init; } = true;
 
-    /// <summary>How long a run may take where nobody says. 1 s to 24 h, default 2 h. <c>CLAUDE_CODE_TIMEOUT</c> (seconds).</summary>
+    /// <summary>
+    /// How long a run may take where nobody says. 1 s to 24 h, default 2 h. <c>CLAUDE_CODE_TIMEOUT</c> (seconds).
+    /// </summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromHours(2);
 
-    /// <summary>How many runs work at once on this home; the others wait. 1 to 1000, default 20. <c>CLAUDE_CODE_MAX_CONCURRENT</c>.</summary>
+    /// <summary>
+    /// How many runs work at once on this home; the others wait. 1 to 1000, default 20.
+    /// <c>CLAUDE_CODE_MAX_CONCURRENT</c>.
+    /// </summary>
     public int MaxConcurrent { get; init; } = 20;
 
     /// <summary>The mode where neither run nor workflow says: local, docker or auto. <c>CLAUDE_CODE_MODE</c>.</summary>
@@ -50,15 +59,24 @@ internal sealed record BerthOptions
     /// <summary>Where the model is and with which credential.</summary>
     public required GatewayOptions Gateway { get; init; }
 
-    /// <summary>After how long without output a run is reported as idle. 1 s to 24 h, default 10 min. <c>BERTH_IDLE_REPORT</c>.</summary>
+    /// <summary>
+    /// After how long without output a run is reported as idle. 1 s to 24 h, default 10 min. <c>BERTH_IDLE_REPORT</c>.
+    /// </summary>
     public TimeSpan IdleReport { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>After how long without output a run is stopped. 1 s to 24 h, default never. <c>BERTH_IDLE_STOP</c>.</summary>
+    /// <summary>
+    /// After how long without output a run is stopped. 1 s to 24 h, default never. <c>BERTH_IDLE_STOP</c>.
+    /// </summary>
     public TimeSpan? IdleStop { get; init; }
 
-    /// <summary>How much memory all processes of a run may have together, in bytes, where the system can limit it. Default none. <c>BERTH_MEMORY</c>.</summary>
+    /// <summary>
+    /// How much memory all processes of a run may have together, in bytes, where the system can limit it. Default none.
+    /// <c>BERTH_MEMORY</c>.
+    /// </summary>
     public long? MemoryBytes { get; init; }
 
-    /// <summary>How many processes a run may have, where the system can limit it. Default none. <c>BERTH_PROCESSES</c>.</summary>
+    /// <summary>
+    /// How many processes a run may have, where the system can limit it. Default none. <c>BERTH_PROCESSES</c>.
+    /// </summary>
     public int? Processes { get; init; }
 }

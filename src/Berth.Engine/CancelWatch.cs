@@ -3,8 +3,12 @@ using Berth.Engine.Runs;
 
 namespace Berth.Engine;
 
-/// <summary>Looks for the stop that somebody asked for, and passes it on to whoever can act on it at that moment.</summary>
-/// <remarks>The request is a row of the database, so that it is not lost with any process; the price is this poll.</remarks>
+/// <summary>
+/// Looks for the stop that somebody asked for, and passes it on to whoever can act on it at that moment.
+/// </summary>
+/// <remarks>
+/// The request is a row of the database, so that it is not lost with any process; the price is this poll.
+/// </remarks>
 internal sealed class CancelWatch : IAsyncDisposable
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);

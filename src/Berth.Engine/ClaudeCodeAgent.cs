@@ -11,18 +11,20 @@ namespace Berth.Engine;
 /// <summary>The flow of one run, from queued to cleaned up. Read this file first.</summary>
 /// <remarks>
 /// <para>
-/// (1) Resolve the workflow and check the request: <see cref="RunSubmission"/>, before the run exists. Then, in the run's host:
+/// (1) Resolve the workflow and check the request: <see cref="RunSubmission"/>, before the run exists. Then, in the
+/// run's host:
 /// (2) Prepare the workspace: mirror, clone, branch. (3) Choose the executor. (4) Execute: the supervisor runs Claude.
 /// (5) Follow the journal. (6) Capture the changes, whatever happened. (7) Deliver them. (8) Record the outcome, once.
 /// (9) Clean up.
 /// </para>
 /// <para>
-/// The host may be killed between any two lines. Each step saves what it came to, so the next host goes on after the last one saved;
-/// a step that was under way is done again, and is written so that this does no harm.
+/// The host may be killed between any two lines. Each step saves what it came to, so the next host goes on after the
+/// last one saved; a step that was under way is done again, and is written so that this does no harm.
 /// </para>
 /// </remarks>
 internal sealed class ClaudeCodeAgent(
-    BerthOptions options, RunStore runs, RunDirectories directories, RepositoryWorkspaces workspaces, ExecutorFactory executors, TimeProvider time)
+    BerthOptions options, RunStore runs, RunDirectories directories, RepositoryWorkspaces workspaces,
+    ExecutorFactory executors, TimeProvider time)
 {
     private const string AuthorName = "Claude Code (Berth)";
     private const string AuthorEmail = "noreply@berth.invalid";
@@ -49,7 +51,11 @@ internal sealed class ClaudeCodeAgent(
         await CleanUpAsync(flow, executor); // (9)
     }
 
-    private async Task<RunOutcome> ReachOutcomeAsync(RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken stop)
+    private async Task<RunOutcome> ReachOutcomeAsync(
+        RunFlow flow,
+        IExecutor executor,
+        CancelWatch cancels,
+        CancellationToken stop)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, cancels.BeforeStart);
         Execution? execution = null;
@@ -66,7 +72,9 @@ internal sealed class ClaudeCodeAgent(
         {
             return RunOutcomes.Failed(execution, failed.Failure);
         }
-        catch (OperationCanceledException) when (execution is null && cancels.BeforeStart.IsCancellationRequested && !stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (execution is null
+            && cancels.BeforeStart.IsCancellationRequested
+            && !stop.IsCancellationRequested)
         {
             return RunOutcomes.CancelledBeforeStart;
         }
@@ -92,11 +100,17 @@ internal sealed class ClaudeCodeAgent(
     }
 
     // (4) and (5)
-    private async Task<Execution> ExecuteAsync(RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken stop)
+    private async Task<Execution> ExecuteAsync(
+        RunFlow flow,
+        IExecutor executor,
+        CancelWatch cancels,
+        CancellationToken stop)
     {
         await using var notes = new GatewayNotes(flow, executor);
         await using var gateway = await ModelGateway.ServeAsync(flow.Directory, options.Gateway, notes, time, stop);
-        var found = flow.Progress.StartIntended ? await executor.RecoverAsync(flow.Id, stop) : new(ExecutionState.NeverStarted);
+        var found = flow.Progress.StartIntended
+            ? await executor.RecoverAsync(flow.Id, stop)
+            : new(ExecutionState.NeverStarted);
         if (found.State == ExecutionState.NeverStarted)
         {
             cancels.BeforeStart.ThrowIfCancellationRequested();
@@ -109,7 +123,11 @@ internal sealed class ClaudeCodeAgent(
         cancels.ExecutionIsLive();
         var evidence = new ClaudeEvidence();
         var entries = executor.GetExecutionLogsAsync(flow.Id, after: 0, follow: true, stop);
-        await foreach (var entry in JournalLineJoiner.JoinAsync(entries, flow.Directory, JournalLineJoiner.LongestJoined, stop))
+        await foreach (var entry in JournalLineJoiner.JoinAsync(
+            entries,
+            flow.Directory,
+            JournalLineJoiner.LongestJoined,
+            stop))
         {
             flow.Read(entry, evidence);
         }
@@ -190,7 +208,12 @@ internal sealed class ClaudeCodeAgent(
             Policy = policy,
             ClaudeBinary = plan.ClaudeBinary,
             Capture = new CapturePlan(prepared.BaseCommit, flow.CommitMessage, AuthorName, AuthorEmail),
-            Limits = new ExecutionLimits { Timeout = plan.Timeout, IdleReport = options.IdleReport, IdleStop = plan.IdleStop },
+            Limits = new ExecutionLimits
+            {
+                Timeout = plan.Timeout,
+                IdleReport = options.IdleReport,
+                IdleStop = plan.IdleStop
+            },
         };
     }
 }

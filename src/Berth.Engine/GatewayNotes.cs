@@ -8,7 +8,10 @@ using Berth.Protocol;
 
 namespace Berth.Engine;
 
-/// <summary>Takes down what a run's gateway counts and what it was refused: the counts into the record, refusals into the journal.</summary>
+/// <summary>
+/// Takes down what a run's gateway counts and what it was refused: the counts into the record, refusals into the
+/// journal.
+/// </summary>
 internal sealed class GatewayNotes : IGatewayObserver, IAsyncDisposable
 {
     // Refusals end runs, so there are few; should they flood, the last ones say enough.

@@ -25,7 +25,9 @@ internal sealed record CleanupReport(bool DryRun, IReadOnlyList<CleanedRun> Runs
 /// <param name="Leaked">What could not be removed.</param>
 internal sealed record CleanedRun(string RunId, IReadOnlyList<string> Paths, long Bytes, IReadOnlyList<string> Leaked);
 
-/// <summary>Removes what ended runs still have: kept workspaces, leaks of earlier clean-ups, and what no run remembers.</summary>
+/// <summary>
+/// Removes what ended runs still have: kept workspaces, leaks of earlier clean-ups, and what no run remembers.
+/// </summary>
 /// <remarks>Records, transcripts and branches stay.</remarks>
 internal sealed class RunCleanup(
     RunStore runs, RunDirectories directories, RepositoryWorkspaces workspaces, IExecutor executor, TimeProvider time)
@@ -59,7 +61,11 @@ internal sealed class RunCleanup(
         {
             var chosen = string.Equals(named, id, StringComparison.Ordinal);
             return chosen && run is { State: var state } && !state.IsFinal()
-                ? throw new FailureException("run_not_final", $"The run {id} is still at work.", $"berth cancel {id} stops it.", Fault.User)
+                ? throw new FailureException(
+                    "run_not_final",
+                    $"The run {id} is still at work.",
+                    $"berth cancel {id} stops it.",
+                    Fault.User)
                 : chosen;
         }
 
@@ -104,7 +110,15 @@ internal sealed class RunCleanup(
             return 0;
         }
 
-        var everything = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };
-        return found.Exists ? found.Length : new DirectoryInfo(path).EnumerateFiles("*", everything).Sum(file => file.Length);
+        var everything =
+            new EnumerationOptions
+            {
+                RecurseSubdirectories = true,
+                AttributesToSkip = FileAttributes.ReparsePoint,
+                IgnoreInaccessible = true
+            };
+        return found.Exists
+            ? found.Length
+            : new DirectoryInfo(path).EnumerateFiles("*", everything).Sum(file => file.Length);
     }
 }

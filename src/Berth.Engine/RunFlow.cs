@@ -53,7 +53,8 @@ internal sealed class RunFlow
     public string CommitMessage => $"{Plan.Workflow}: {Plan.Title}\n\nBerth-Run: {Id}\n";
 
     /// <summary>Whether the workspace stays: asked for, or because it is the only place where the work is.</summary>
-    public bool KeepsWorkspace => Plan.Keep || Progress.WorkspaceHoldsMore || (Progress.StartIntended && !Progress.Collected);
+    public bool KeepsWorkspace =>
+        Plan.Keep || Progress.WorkspaceHoldsMore || (Progress.StartIntended && !Progress.Collected);
 
     /// <summary>What the first events say of the run.</summary>
     public Dictionary<string, string> Facts => new(StringComparer.Ordinal)
@@ -184,11 +185,18 @@ internal sealed class RunFlow
     {
         if (!EndsWithFinished())
         {
-            Write(BerthEvents.RunFinished, new(StringComparer.Ordinal) { ["state"] = JsonNamingPolicy.SnakeCaseLower.ConvertName(final.ToString()) });
+            Write(
+                BerthEvents.RunFinished,
+                new(
+                    StringComparer.Ordinal)
+                    {
+                        ["state"] = JsonNamingPolicy.SnakeCaseLower.ConvertName(final.ToString())
+                    });
         }
     }
 
-    // Only the last lines are looked at: nothing is written after this event but by a host that died before it could know.
+    // Only the last lines are looked at: nothing is written after this event but by a host that died before it could
+    // know.
     private bool EndsWithFinished()
     {
         const int TailBytes = 4096;

@@ -5,7 +5,9 @@ using Berth.Protocol;
 
 namespace Berth.Engine;
 
-/// <summary>Computes outcomes from evidence: the transcript, the exit record, what capture found. Never from an exit code alone.</summary>
+/// <summary>
+/// Computes outcomes from evidence: the transcript, the exit record, what capture found. Never from an exit code alone.
+/// </summary>
 internal static class RunOutcomes
 {
     /// <summary>The outcome of a run whose execution ended.</summary>
@@ -37,7 +39,9 @@ internal static class RunOutcomes
     public static RunOutcome Failed(Execution? execution, Failure failure)
     {
         var outcome = execution is null ? new RunOutcome { State = RunState.Failed } : Of(execution);
-        return outcome with { State = outcome.State == RunState.Succeeded ? RunState.Failed : outcome.State, Error = outcome.Error ?? failure };
+        return outcome with { State = outcome.State == RunState.Succeeded
+            ? RunState.Failed
+            : outcome.State, Error = outcome.Error ?? failure };
     }
 
     /// <summary>A defect of ours, as an outcome.</summary>
@@ -55,9 +59,15 @@ internal static class RunOutcomes
     private static Failure Lost(RecoveredExecution found) => found switch
     {
         { Rebooted: true } => new(
-            "machine_restarted", "The machine was restarted while the run was going on.", "Run it again; its workspace is kept.", Fault.Nobody),
+            "machine_restarted", "The machine was restarted while the run was going on.",
+            "Run it again; its workspace is kept.", Fault.Nobody),
         { Failure: { } failure } => failure,
-        _ => new("supervisor_died", "The supervisor of the run died.", "Run it again; its workspace is kept.", Fault.Operator),
+        _ =>
+            new(
+                "supervisor_died",
+                "The supervisor of the run died.",
+                "Run it again; its workspace is kept.",
+                Fault.Operator),
     };
 
     private static RunOutcome Of(ClaudeEvidence evidence, Failure lost) => new()

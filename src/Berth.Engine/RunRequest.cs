@@ -1,6 +1,9 @@
 namespace Berth.Engine;
 
-/// <summary>What somebody asks for: one run of a workflow. Null means: the workflow's choice, else the settings', else the default.</summary>
+/// <summary>
+/// What somebody asks for: one run of a workflow. Null means: the workflow's choice, else the settings', else the
+/// default.
+/// </summary>
 internal sealed record RunRequest
 {
     public required string Workflow { get; init; }
@@ -31,8 +34,11 @@ internal sealed record RunRequest
     /// <summary>1 second to 24 hours.</summary>
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary>Variables for the agent; they outrank the workflow's. Values are redacted in everything that is shown.</summary>
-    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    /// <summary>
+    /// Variables for the agent; they outrank the workflow's. Values are redacted in everything that is shown.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } =
+        new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>bubblewrap or none.</summary>
     public string? Sandbox { get; init; }

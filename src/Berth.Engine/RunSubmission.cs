@@ -25,7 +25,11 @@ internal sealed class RunSubmission(
     public async Task<RunRecord> CreateAsync(RunRequest request, TimeProvider time, CancellationToken cancel)
     {
         var workflow = workflows.Load(request.Workflow);
-        Refuse(request.Message.Contains('\0', StringComparison.Ordinal), "prompt_invalid", "The prompt holds a NUL character.", "Remove it.");
+        Refuse(
+            request.Message.Contains('\0', StringComparison.Ordinal),
+            "prompt_invalid",
+            "The prompt holds a NUL character.",
+            "Remove it.");
         var input = ClaudeCommandLine.InputLine(request.Message);
         var environment = Merge(workflow.Environment, request.Environment);
         var id = RunId.New(time);
@@ -33,7 +37,10 @@ internal sealed class RunSubmission(
         var secrets = new RunSecrets
         {
             Environment = environment,
-            Redact = [.. environment.Values.Where(value => value.Length >= MinSecretLength), .. options.Gateway.Secrets],
+            Redact = [
+                .. environment.Values.Where(value => value.Length >= MinSecretLength),
+                .. options.Gateway.Secrets
+            ],
         };
         directories.Create(
             id, new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets));
@@ -49,7 +56,8 @@ internal sealed class RunSubmission(
     }
 
     private async Task<RunPlan> PlanAsync(
-        RunRequest request, Workflow workflow, IReadOnlyDictionary<string, string> environment, string id, CancellationToken cancel)
+        RunRequest request, Workflow workflow, IReadOnlyDictionary<string, string> environment, string id,
+        CancellationToken cancel)
     {
         var (mode, askedBy) = (request.Mode, workflow.Settings.Mode, options.Mode) switch
         {
@@ -109,7 +117,8 @@ internal sealed class RunSubmission(
     }
 
     private static IEnumerable<string> Notices(
-        RepositoryFacts facts, ExecutorProbe probe, IReadOnlyDictionary<string, string> environment, SandboxKind sandbox)
+        RepositoryFacts facts, ExecutorProbe probe, IReadOnlyDictionary<string, string> environment,
+        SandboxKind sandbox)
     {
         foreach (var note in facts.Notes)
         {
@@ -118,7 +127,7 @@ internal sealed class RunSubmission(
 
         if (sandbox == SandboxKind.None)
         {
-            yield return "Weak isolation: without a sandbox the agent is a process of yours and can read what you can read.";
+            yield return "Weak isolation: without a sandbox the agent is your process and can read what you can read.";
         }
 
         foreach (var check in probe.Checks.Where(check => check is { Ok: false, Required: false, Mend.Length: > 0 }))
@@ -126,10 +135,12 @@ internal sealed class RunSubmission(
             yield return $"{check.Name}: {check.Detail}";
         }
 
-        var shown = environment.Where(pair => pair.Value.Length is > 0 and < MinSecretLength).Select(pair => pair.Key).ToList();
+        var shown = environment.Where(pair => pair.Value.Length is > 0 and < MinSecretLength).Select(pair => pair.Key)
+            .ToList();
         if (shown.Count > 0)
         {
-            yield return $"Not redacted, for values under {MinSecretLength} characters cannot be: {string.Join(", ", shown)}.";
+            yield return $"Not redacted, for values under {MinSecretLength} characters cannot be: {string.Join(", ",
+            shown)}.";
         }
     }
 
@@ -144,7 +155,10 @@ internal sealed class RunSubmission(
         }
 
         var named = options.TrustedRepositories
-            .Any(trusted => string.Equals(RepositorySource.Parse(trusted, options.Home).Canonical, source.Canonical, StringComparison.Ordinal));
+            .Any(trusted => string.Equals(
+                RepositorySource.Parse(trusted, options.Home).Canonical,
+                source.Canonical,
+                StringComparison.Ordinal));
         return named ? Trust.Full : workflow.Settings.Trust ?? Trust.Instructions;
     }
 
@@ -166,7 +180,11 @@ internal sealed class RunSubmission(
 
         foreach (var name in merged.Keys)
         {
-            Refuse(!EnvironmentName.IsName(name), "environment_invalid", $"--env {name}: expected {EnvironmentName.Expected}.", "Write --env NAME=VALUE.");
+            Refuse(
+                !EnvironmentName.IsName(name),
+                "environment_invalid",
+                $"--env {name}: expected {EnvironmentName.Expected}.",
+                "Write --env NAME=VALUE.");
             var why = name.StartsWith("BERTH_", StringComparison.Ordinal)
                 ? $"{name} is one of the variables by which Berth knows its own processes"
                 : EnvironmentName.WhyRefused(name);
@@ -186,7 +204,11 @@ internal sealed class RunSubmission(
 
     private static int? InRange(int? turns)
     {
-        Refuse(turns is < 1 or > WorkflowSettings.MostTurns, "max_turns_invalid", $"--max-turns {turns} is out of range.", "Use 1 to 1000.");
+        Refuse(
+            turns is < 1 or > WorkflowSettings.MostTurns,
+            "max_turns_invalid",
+            $"--max-turns {turns} is out of range.",
+            "Use 1 to 1000.");
         return turns;
     }
 
@@ -214,7 +236,8 @@ internal sealed class RunSubmission(
     {
         var line = message.AsSpan().Trim();
         var end = line.IndexOfAny('\n', '\r');
-        var first = new string(line[..(end < 0 ? line.Length : end)].ToArray().Where(c => !char.IsControl(c)).ToArray());
+        var first =
+            new string(line[..(end < 0 ? line.Length : end)].ToArray().Where(c => !char.IsControl(c)).ToArray());
         return first.Length <= TitleLength ? first : string.Concat(first.AsSpan(0, TitleLength - 1), "…");
     }
 

@@ -9,9 +9,13 @@ internal static class ClaudeBinary
 
     /// <summary>Looks where it may be, nearest first.</summary>
     /// <param name="named">A path from the settings; then nothing else is looked at.</param>
-    /// <param name="programFolder">The folder of the program; <c>tools/claude</c> is looked for here and upwards.</param>
+    /// <param name="programFolder">
+    /// The folder of the program; <c>tools/claude</c> is looked for here and upwards.
+    /// </param>
     /// <param name="home">The home of Berth's state.</param>
-    /// <returns>An absolute path, or null where there is none. A named path is returned as it is, there or not.</returns>
+    /// <returns>
+    /// An absolute path, or null where there is none. A named path is returned as it is, there or not.
+    /// </returns>
     public static string? Find(string? named, string programFolder, string home)
     {
         if (named is not null)
@@ -37,19 +41,21 @@ internal static class ClaudeBinary
     }
 
     private static string? OnPath() =>
-        (from folder in (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(':', StringSplitOptions.RemoveEmptyEntries)
+        (from folder in (Environment.GetEnvironmentVariable("PATH")
+            ?? string.Empty).Split(':', StringSplitOptions.RemoveEmptyEntries)
          let path = Path.Combine(folder, Name)
          where File.Exists(path)
          select Native(path) ?? path).FirstOrDefault();
 
-    // npm puts a launcher on the PATH: .../node_modules/@anthropic-ai/claude-code/bin/claude.exe or cli-wrapper.cjs. The binary
-    // is in the platform's own package beside it.
+    // npm puts a launcher on the PATH: .../node_modules/@anthropic-ai/claude-code/bin/claude.exe or cli-wrapper.cjs.
+    // The binary is in the platform's own package beside it.
     private static string? Native(string path)
     {
         var real = new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? path;
         for (var folder = Directory.GetParent(real); folder is not null; folder = folder.Parent)
         {
-            if (string.Equals(folder.Name, "node_modules", StringComparison.Ordinal) && InPackages(folder.FullName) is { } found)
+            if (string.Equals(folder.Name, "node_modules", StringComparison.Ordinal)
+                && InPackages(folder.FullName) is { } found)
             {
                 return found;
             }
@@ -58,5 +64,6 @@ internal static class ClaudeBinary
         return File.Exists(real) && !real.EndsWith(".cjs", StringComparison.Ordinal) ? real : null;
     }
 
-    private static string Platform => RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "linux-arm64" : "linux-x64";
+    private static string Platform =>
+        RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "linux-arm64" : "linux-x64";
 }

@@ -15,13 +15,18 @@ internal sealed record GatewayOptions
     /// <summary>Sent as <c>Authorization: Bearer</c>. <c>ANTHROPIC_AUTH_TOKEN</c>.</summary>
     public string? AuthToken { get; init; }
 
-    /// <summary>Sent as <c>Authorization: Bearer</c> with the beta header of subscriptions. <c>CLAUDE_CODE_OAUTH_TOKEN</c>.</summary>
+    /// <summary>
+    /// Sent as <c>Authorization: Bearer</c> with the beta header of subscriptions. <c>CLAUDE_CODE_OAUTH_TOKEN</c>.
+    /// </summary>
     public string? OAuthToken { get; init; }
 
     /// <summary>How often a failed call is tried again. 0 to 20, default 8.</summary>
     public int MaxRetries { get; init; } = 8;
 
-    /// <summary>The longest wait that a <c>retry-after</c> of the upstream may ask for. Default 2 minutes; a longer one is a final refusal.</summary>
+    /// <summary>
+    /// The longest wait that a <c>retry-after</c> of the upstream may ask for. Default 2 minutes; a longer one is a
+    /// final refusal.
+    /// </summary>
     public TimeSpan MaxRetryAfter { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>How long the upstream may take to its first byte. Default 5 minutes.</summary>

@@ -18,12 +18,14 @@ internal interface IGatewayObserver
     void Refused(int status, string message);
 }
 
-/// <summary>The model as one run sees it: a Unix socket that forwards Messages API calls and adds the real credential.</summary>
+/// <summary>
+/// The model as one run sees it: a Unix socket that forwards Messages API calls and adds the real credential.
+/// </summary>
 /// <remarks>
-/// The agent is hostile code: it may send anything. So there is a list of what is forwarded, every size and wait has a bound, and
-/// whatever it sends as a credential is dropped. The agent has no other way out, and nothing here tells it the credential.
-/// The socket belongs to the host of the run; when a host dies the next one makes a new socket of the same name, and the CLI's own
-/// retries bridge the time between.
+/// The agent is hostile code: it may send anything. So there is a list of what is forwarded, every size and wait has a
+/// bound, and whatever it sends as a credential is dropped. The agent has no other way out, and nothing here tells it
+/// the credential. The socket belongs to the host of the run; when a host dies the next one makes a new socket of the
+/// same name, and the CLI's own retries bridge the time between.
 /// </remarks>
 internal sealed class ModelGateway : IAsyncDisposable
 {
@@ -51,7 +53,8 @@ internal sealed class ModelGateway : IAsyncDisposable
     /// <param name="time">The clock.</param>
     /// <param name="cancel">Gives up starting.</param>
     public static async Task<ModelGateway> ServeAsync(
-        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time, CancellationToken cancel)
+        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time,
+        CancellationToken cancel)
     {
         var sockets = new SocketFolder(directory.GatewayFolder);
         var socket = sockets.PathOf(RunDirectory.GatewaySocketName);
@@ -101,7 +104,11 @@ internal sealed class ModelGateway : IAsyncDisposable
 
         if (!HttpMethods.IsPost(request.Method) || !Forwarded.Contains(path, StringComparer.Ordinal))
         {
-            await RefuseAsync(context, Forbidden, "permission_error", $"Berth's gateway does not forward {request.Method} {path}.");
+            await RefuseAsync(
+                context,
+                Forbidden,
+                "permission_error",
+                $"Berth's gateway does not forward {request.Method} {path}.");
             return;
         }
 

@@ -9,5 +9,6 @@ internal sealed record ModelUsage(long Requests = 0, long InputTokens = 0, long 
 {
     /// <summary>The sum of two.</summary>
     public static ModelUsage operator +(ModelUsage a, ModelUsage b) => new(
-        a.Requests + b.Requests, a.InputTokens + b.InputTokens, a.OutputTokens + b.OutputTokens, a.Refusals + b.Refusals);
+        a.Requests + b.Requests, a.InputTokens + b.InputTokens, a.OutputTokens + b.OutputTokens,
+        a.Refusals + b.Refusals);
 }

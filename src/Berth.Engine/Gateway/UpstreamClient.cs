@@ -4,10 +4,13 @@ using Microsoft.AspNetCore.Http;
 
 namespace Berth.Engine.Gateway;
 
-/// <summary>Forwards one call to the real model with the real credential, and tries again where that may help.</summary>
+/// <summary>
+/// Forwards one call to the real model with the real credential, and tries again where that may help.
+/// </summary>
 /// <remarks>
-/// Until the first byte has gone to the CLI a call can be repeated unseen; after that a broken answer can only be cut, and the CLI
-/// repeats it. What is not worth repeating goes on with its own status and <c>x-should-retry: false</c>, which the CLI honours.
+/// Until the first byte has gone to the CLI a call can be repeated unseen; after that a broken answer can only be cut,
+/// and the CLI repeats it. What is not worth repeating goes on with its own status and <c>x-should-retry: false</c>,
+/// which the CLI honours.
 /// </remarks>
 internal sealed class UpstreamClient : IDisposable
 {
@@ -23,7 +26,8 @@ internal sealed class UpstreamClient : IDisposable
     // Hop-by-hop, ours to set, or a credential: none of these is forwarded.
     private static readonly HashSet<string> Dropped = new(StringComparer.OrdinalIgnoreCase)
     {
-        "Host", "Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Content-Type", "Accept-Encoding", "Expect", "TE",
+        "Host", "Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Content-Type", "Accept-Encoding",
+        "Expect", "TE",
         "Trailer", "Upgrade", "Proxy-Authorization", "Proxy-Connection", "Authorization", "x-api-key", "Cookie",
     };
 
@@ -83,11 +87,17 @@ internal sealed class UpstreamClient : IDisposable
         connections.Dispose();
     }
 
-    private async Task<(HttpResponseMessage? Response, string? Failure)> SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    private async Task<(HttpResponseMessage? Response, string? Failure)> SendAsync(
+        HttpContext context,
+        ReadOnlyMemory<byte> body)
     {
         using var request = Request(context.Request, body);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        using var timer = time.CreateTimer(state => ((CancellationTokenSource)state!).Cancel(), patience, options.FirstByte, Timeout.InfiniteTimeSpan);
+        using var timer = time.CreateTimer(
+            state => ((CancellationTokenSource)state!).Cancel(),
+            patience,
+            options.FirstByte,
+            Timeout.InfiniteTimeSpan);
         try
         {
             return (await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token), null);
@@ -106,7 +116,9 @@ internal sealed class UpstreamClient : IDisposable
     {
         var target = options.Upstream.AbsoluteUri.TrimEnd('/') + from.Path.Value + from.QueryString.Value;
         var request = new HttpRequestMessage(HttpMethod.Post, target) { Content = new ReadOnlyMemoryContent(body) };
-        request.Content.Headers.ContentType = MediaTypeHeaderValue.TryParse(from.ContentType, out var type) ? type : new("application/json");
+        request.Content.Headers.ContentType = MediaTypeHeaderValue.TryParse(from.ContentType, out var type)
+            ? type
+            : new("application/json");
         foreach (var header in from.Headers.Where(header => !Dropped.Contains(header.Key)))
         {
             request.Headers.TryAddWithoutValidation(header.Key, [.. header.Value]);
@@ -136,7 +148,8 @@ internal sealed class UpstreamClient : IDisposable
         if (response is not null)
         {
             var status = (int)response.StatusCode;
-            var forbids = response.Headers.TryGetValues("x-should-retry", out var said) && said.Contains("false", StringComparer.Ordinal);
+            var forbids = response.Headers.TryGetValues("x-should-retry", out var said)
+                && said.Contains("false", StringComparer.Ordinal);
             if (forbids || status is not (408 or 409 or 429 or >= 500))
             {
                 return null;
@@ -156,14 +169,20 @@ internal sealed class UpstreamClient : IDisposable
 
     private async Task PassOnAsync(HttpContext context, HttpResponseMessage response)
     {
-        var streamed = string.Equals(response.Content.Headers.ContentType?.MediaType, "text/event-stream", StringComparison.Ordinal);
+        var streamed = string.Equals(
+            response.Content.Headers.ContentType?.MediaType,
+            "text/event-stream",
+            StringComparison.Ordinal);
         CopyHeaders(context, response);
         var meter = new UsageMeter(streamed);
         var buffer = new byte[BufferBytes];
         await using var from = await response.Content.ReadAsStreamAsync(context.RequestAborted);
         try
         {
-            for (var count = await ReadAsync(from, buffer, context); count > 0; count = await ReadAsync(from, buffer, context))
+            for (var count = await ReadAsync(from, buffer, context); count > 0; count = await ReadAsync(
+                from,
+                buffer,
+                context))
             {
                 meter.Read(buffer.AsSpan(0, count));
                 await context.Response.Body.WriteAsync(buffer.AsMemory(0, count), context.RequestAborted);
@@ -186,7 +205,11 @@ internal sealed class UpstreamClient : IDisposable
     private async ValueTask<int> ReadAsync(Stream from, byte[] buffer, HttpContext context)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        using var timer = time.CreateTimer(state => ((CancellationTokenSource)state!).Cancel(), patience, options.Silence, Timeout.InfiniteTimeSpan);
+        using var timer = time.CreateTimer(
+            state => ((CancellationTokenSource)state!).Cancel(),
+            patience,
+            options.Silence,
+            Timeout.InfiniteTimeSpan);
         return await from.ReadAsync(buffer, patience.Token);
     }
 
@@ -194,7 +217,8 @@ internal sealed class UpstreamClient : IDisposable
     {
         var status = response is null ? StatusCodes.Status502BadGateway : (int)response.StatusCode;
         Count(new ModelUsage(Refusals: 1));
-        observer.Refused(status, failure ?? $"The model at {options.Upstream.Host} answered {ModelGateway.Text(status)}.");
+        observer.Refused(status, failure
+            ?? $"The model at {options.Upstream.Host} answered {ModelGateway.Text(status)}.");
         if (response is null)
         {
             await ModelGateway.RefuseAsync(context, status, "api_error", failure!);
@@ -205,7 +229,11 @@ internal sealed class UpstreamClient : IDisposable
         context.Response.Headers["x-should-retry"] = "false";
         await using var from = await response.Content.ReadAsStreamAsync(context.RequestAborted);
         var buffer = new byte[MaxErrorBytes];
-        var count = await from.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted);
+        var count = await from.ReadAtLeastAsync(
+            buffer,
+            buffer.Length,
+            throwOnEndOfStream: false,
+            context.RequestAborted);
         await context.Response.Body.WriteAsync(buffer.AsMemory(0, count), context.RequestAborted);
     }
 

@@ -6,8 +6,9 @@ namespace Berth.Engine.Gateway;
 /// <summary>Reads token counts out of an answer of the Messages API while it passes, streamed or whole.</summary>
 /// <remarks>
 /// In a stream the counts stand in <c>message_start</c> and, as running totals, in each <c>message_delta</c>:
-/// https://docs.anthropic.com/en/api/messages-streaming. Events are one line of JSON each; only small ones hold counts, so a
-/// line that grows beyond <see cref="MaxLineBytes"/> is passed over. An answer that is not streamed is one JSON object.
+/// https://docs.anthropic.com/en/api/messages-streaming. Events are one line of JSON each; only small ones hold counts,
+/// so a line that grows beyond <see cref="MaxLineBytes"/> is passed over. An answer that is not streamed is one JSON
+/// object.
 /// </remarks>
 internal sealed class UsageMeter(bool streamed)
 {
@@ -83,7 +84,9 @@ internal sealed class UsageMeter(bool streamed)
 
             if (root.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object)
             {
-                input = Math.Max(input, Sum(usage, "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"));
+                input = Math.Max(
+                    input,
+                    Sum(usage, "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"));
                 output = Math.Max(output, Sum(usage, "output_tokens"));
             }
         }
@@ -102,7 +105,9 @@ internal sealed class UsageMeter(bool streamed)
         long sum = 0;
         foreach (var name in names)
         {
-            if (usage.TryGetProperty(name, out var count) && count.ValueKind == JsonValueKind.Number && count.TryGetInt64(out var n))
+            if (usage.TryGetProperty(name, out var count)
+                && count.ValueKind == JsonValueKind.Number
+                && count.TryGetInt64(out var n))
             {
                 sum += n;
             }

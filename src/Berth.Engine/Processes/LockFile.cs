@@ -1,7 +1,11 @@
 namespace Berth.Engine.Processes;
 
-/// <summary>A lock file: held by at most one process, and free again the moment that process is gone, however it went.</summary>
-/// <remarks>.NET takes <c>flock</c> for <see cref="FileShare.None"/>; the kernel drops it with the last descriptor.</remarks>
+/// <summary>
+/// A lock file: held by at most one process, and free again the moment that process is gone, however it went.
+/// </summary>
+/// <remarks>
+/// .NET takes <c>flock</c> for <see cref="FileShare.None"/>; the kernel drops it with the last descriptor.
+/// </remarks>
 internal sealed class LockFile : IDisposable
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
@@ -17,14 +21,21 @@ internal sealed class LockFile : IDisposable
         {
             return new LockFile(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
         }
-        catch (IOException taken) when (taken is not (DirectoryNotFoundException or FileNotFoundException) && File.Exists(path))
+        catch (IOException taken) when (taken is not (DirectoryNotFoundException or FileNotFoundException)
+            && File.Exists(path))
         {
             return null;
         }
     }
 
-    /// <summary>Takes the lock, and tries for a moment: somebody who only asks <see cref="IsHeld"/> has it for that moment.</summary>
-    public static async Task<LockFile?> TakeAsync(string path, TimeSpan patience, TimeProvider time, CancellationToken cancel)
+    /// <summary>
+    /// Takes the lock, and tries for a moment: somebody who only asks <see cref="IsHeld"/> has it for that moment.
+    /// </summary>
+    public static async Task<LockFile?> TakeAsync(
+        string path,
+        TimeSpan patience,
+        TimeProvider time,
+        CancellationToken cancel)
     {
         var started = time.GetTimestamp();
         using var poll = new PeriodicTimer(Poll, time);

@@ -6,7 +6,9 @@ namespace Berth.Engine.Runs;
 
 /// <summary>The run directories of a home.</summary>
 /// <param name="runsFolder">Where every run is found: <c>$BERTH_HOME/runs</c>.</param>
-/// <param name="elsewhere">Where new ones really go, or null for there; then each is a symbolic link in <paramref name="runsFolder"/>.</param>
+/// <param name="elsewhere">
+/// Where new ones really go, or null for there; then each is a symbolic link in <paramref name="runsFolder"/>.
+/// </param>
 internal sealed class RunDirectories(string runsFolder, string? elsewhere)
 {
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -40,7 +42,13 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
             Directory.CreateSymbolicLink(directory.Root, real);
         }
 
-        foreach (var folder in new[] { directory.Home, directory.GatewayFolder, directory.AgentFolder, directory.CaptureFolder })
+        foreach (var folder in new[]
+        {
+            directory.Home,
+            directory.GatewayFolder,
+            directory.AgentFolder,
+            directory.CaptureFolder
+        })
         {
             Directory.CreateDirectory(folder, Private);
         }

@@ -4,7 +4,9 @@ using Berth.Engine.Executors;
 namespace Berth.Engine.Runs;
 
 /// <summary>Everything decided about a run before it was created. Immutable and free of secrets.</summary>
-/// <remarks>The prompt, system prompt and MCP servers are files of the run directory; secret values are in its secrets file.</remarks>
+/// <remarks>
+/// The prompt, system prompt and MCP servers are files of the run directory; secret values are in its secrets file.
+/// </remarks>
 internal sealed record RunPlan
 {
     public required string Workflow { get; init; }

@@ -5,7 +5,9 @@ using Microsoft.Data.Sqlite;
 
 namespace Berth.Engine.Runs;
 
-/// <summary>The table of runs. Every change of state is a compare-and-set, so that of two writers one loses and knows it.</summary>
+/// <summary>
+/// The table of runs. Every change of state is a compare-and-set, so that of two writers one loses and knows it.
+/// </summary>
 internal sealed class RunStore(Database database, TimeProvider time)
 {
     private const string Columns =
@@ -16,7 +18,15 @@ internal sealed class RunStore(Database database, TimeProvider time)
     /// <summary>Adds a run in the state <c>queued</c>.</summary>
     public RunRecord Insert(string id, RunPlan plan)
     {
-        var run = new RunRecord { Id = id, State = RunState.Queued, Plan = plan, CreatedAt = time.GetUtcNow(), Cleanup = CleanupState.Pending };
+        var run =
+            new RunRecord
+            {
+                Id = id,
+                State = RunState.Queued,
+                Plan = plan,
+                CreatedAt = time.GetUtcNow(),
+                Cleanup = CleanupState.Pending
+            };
         Execute(
             """
             insert into runs (id, state, workflow, mode, repository, created_at, plan, progress)
@@ -36,11 +46,12 @@ internal sealed class RunStore(Database database, TimeProvider time)
     public void Delete(string id) => Execute("delete from runs where id = $id and state = 'queued'", ("$id", id));
 
     /// <summary>One run, or null.</summary>
-    public RunRecord? Find(string id) => Query($"select {Columns} from runs where id = $id", ("$id", id)).FirstOrDefault();
+    public RunRecord? Find(string id) =>
+        Query($"select {Columns} from runs where id = $id", ("$id", id)).FirstOrDefault();
 
     /// <summary>The runs whose id begins, or whose short id is, as given; at most two.</summary>
     public IReadOnlyList<RunRecord> FindByFragment(string fragment) => Query(
-        $"select {Columns} from runs where id = $f or substr(id, 1, length($f)) = $f or substr(id, -length($f)) = $f limit 2",
+        $"select {Columns} from runs where substr(id, 1, length($f)) = $f or substr(id, -length($f)) = $f limit 2",
         ("$f", fragment));
 
     /// <summary>The newest runs first.</summary>
@@ -84,7 +95,8 @@ internal sealed class RunStore(Database database, TimeProvider time)
     /// <summary>Records the outcome, once.</summary>
     /// <returns>Whether it was this call that did.</returns>
     public bool Finish(string id, RunOutcome outcome) => Execute(
-        $"update runs set state = $state, outcome = $outcome, finished_at = $now where id = $id and state not in {FinalStates}",
+        "update runs set state = $state, outcome = $outcome, finished_at = $now "
+            + $"where id = $id and state not in {FinalStates}",
         ("$id", id),
         ("$state", Word(outcome.State)),
         ("$outcome", JsonSerializer.Serialize(outcome, RunJson.Default.RunOutcome)),
@@ -147,13 +159,17 @@ internal sealed class RunStore(Database database, TimeProvider time)
     private static RunRecord Read(SqliteDataReader row) => new()
     {
         Id = row.GetString(0),
-        State = Enum.Parse<RunState>(row.GetString(1).Replace("_", string.Empty, StringComparison.Ordinal), ignoreCase: true),
+        State = Enum.Parse<RunState>(
+            row.GetString(1).Replace("_", string.Empty, StringComparison.Ordinal),
+            ignoreCase: true),
         Plan = JsonSerializer.Deserialize(row.GetString(2), RunJson.Default.RunPlan)!,
         CreatedAt = Time(row.GetString(3)),
         StartedAt = row.IsDBNull(4) ? null : Time(row.GetString(4)),
         FinishedAt = row.IsDBNull(5) ? null : Time(row.GetString(5)),
         Cancel = (CancelLevel)row.GetInt32(6),
-        Cleanup = Enum.Parse<CleanupState>(row.GetString(7).Replace("_", string.Empty, StringComparison.Ordinal), ignoreCase: true),
+        Cleanup = Enum.Parse<CleanupState>(
+            row.GetString(7).Replace("_", string.Empty, StringComparison.Ordinal),
+            ignoreCase: true),
         Progress = JsonSerializer.Deserialize(row.GetString(8), RunJson.Default.RunProgress)!,
         Outcome = row.IsDBNull(9) ? null : JsonSerializer.Deserialize(row.GetString(9), RunJson.Default.RunOutcome),
     };

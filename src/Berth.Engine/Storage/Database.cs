@@ -42,7 +42,7 @@ internal sealed class Database
             throw new FailureException(
                 "database_unusable",
                 $"The database {path} cannot be used: {error.Message}",
-                "Check that the file is writable and the disk is not full; if it is corrupt, move it aside: journals are kept apart.",
+                "Check that it is writable and the disk not full; if it is corrupt, move it aside: journals are apart.",
                 Fault.Operator,
                 error);
         }

@@ -6,7 +6,9 @@ using Berth.ScriptedModel;
 
 namespace Berth.SystemTests.EndToEnd;
 
-/// <summary>A user's machine in small: a home of Berth's, a repository, the scripted model, and the real program to type at.</summary>
+/// <summary>
+/// A user's machine in small: a home of Berth's, a repository, the scripted model, and the real program to type at.
+/// </summary>
 internal sealed class BerthHome : IAsyncDisposable
 {
     /// <summary>The longest that any command of these tests may take.</summary>
@@ -52,7 +54,8 @@ internal sealed class BerthHome : IAsyncDisposable
     /// <summary>Sets up a home and a repository with one commit.</summary>
     public static async Task<BerthHome> CreateAsync(CancellationToken cancel)
     {
-        var home = new BerthHome(await ScriptedModelServer.StartAsync(new ScriptedModelOptions { KeepBodies = true }, cancel));
+        var home =
+            new BerthHome(await ScriptedModelServer.StartAsync(new ScriptedModelOptions { KeepBodies = true }, cancel));
         Directory.CreateDirectory(home.Repository);
         await home.GitAsync(cancel, "init", "-q", "-b", "main");
         await File.WriteAllTextAsync(Path.Combine(home.Repository, "README.md"), "# A sample\n", cancel);
@@ -61,7 +64,8 @@ internal sealed class BerthHome : IAsyncDisposable
     }
 
     /// <summary>A prompt that makes the scripted model play a script.</summary>
-    public static string Prompt(string script, string words = "Please do it.") => $"{words}\n```script\n{script}\n```\n";
+    public static string Prompt(string script, string words = "Please do it.") =>
+        $"{words}\n```script\n{script}\n```\n";
 
     /// <summary>Sets a variable for the commands that follow; null takes it away.</summary>
     public void Set(string name, string? value)
@@ -84,7 +88,10 @@ internal sealed class BerthHome : IAsyncDisposable
     }
 
     /// <summary>Types a command with something on its standard input.</summary>
-    public async Task<CommandResult> PipeAsync(string input, CancellationToken cancel, params IReadOnlyList<string> arguments)
+    public async Task<CommandResult> PipeAsync(
+        string input,
+        CancellationToken cancel,
+        params IReadOnlyList<string> arguments)
     {
         using var running = Start(input, arguments);
         return await running.EndAsync(cancel);
@@ -119,20 +126,39 @@ internal sealed class BerthHome : IAsyncDisposable
         GitInAsync(Repository, cancel, arguments);
 
     /// <summary>Runs git as the user, in a folder.</summary>
-    public static async Task<string> GitInAsync(string repository, CancellationToken cancel, params IReadOnlyList<string> arguments)
+    public static async Task<string> GitInAsync(
+        string repository,
+        CancellationToken cancel,
+        params IReadOnlyList<string> arguments)
     {
         using var process = ChildProcess.Start(new ChildProcessStart
         {
             FileName = "/usr/bin/git",
-            Arguments = ["-c", "user.name=Tester", "-c", "user.email=tester@example.invalid", "-c", "safe.directory=*", .. arguments],
-            Environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["PATH"] = "/usr/bin:/bin", ["HOME"] = "/nonexistent", ["LC_ALL"] = "C.UTF-8" },
+            Arguments = [
+                "-c",
+                "user.name=Tester",
+                "-c",
+                "user.email=tester@example.invalid",
+                "-c",
+                "safe.directory=*",
+                .. arguments
+            ],
+            Environment = new Dictionary<string, string>(
+                StringComparer.Ordinal)
+                {
+                    ["PATH"] = "/usr/bin:/bin",
+                    ["HOME"] = "/nonexistent",
+                    ["LC_ALL"] = "C.UTF-8"
+                },
             WorkingDirectory = repository,
             Output = ChildStdio.Pipe,
             Error = ChildStdio.Pipe,
         });
         using var running = new RunningCommand(process, null);
         var result = await running.EndAsync(cancel);
-        return result.ExitCode == 0 ? result.Output : throw new InvalidOperationException($"git {string.Join(' ', arguments)}: {result.Error}");
+        return result.ExitCode == 0
+            ? result.Output
+            : throw new InvalidOperationException($"git {string.Join(' ', arguments)}: {result.Error}");
     }
 
     /// <summary>Commits all that is in the repository.</summary>
@@ -150,7 +176,10 @@ internal sealed class BerthHome : IAsyncDisposable
         {
             foreach (var run in Directory.EnumerateDirectories(runs))
             {
-                await Eventually.TrueAsync(() => !LockFile.IsHeld(Path.Combine(run, "host.lock")), $"the host of {run} ends", Patience);
+                await Eventually.TrueAsync(
+                    () => !LockFile.IsHeld(Path.Combine(run, "host.lock")),
+                    $"the host of {run} ends",
+                    Patience);
             }
         }
 
@@ -228,7 +257,8 @@ internal sealed class RunningCommand : IDisposable
             var exit = await process.Exit.WaitAsync(BerthHome.Patience, cancel);
             await input.WaitAsync(BerthHome.Patience, cancel);
             return new CommandResult(
-                exit.Code ?? 128 + exit.Signal, await output.WaitAsync(BerthHome.Patience, cancel), await error.WaitAsync(BerthHome.Patience, cancel));
+                exit.Code ?? 128 + exit.Signal, await output.WaitAsync(BerthHome.Patience, cancel),
+                await error.WaitAsync(BerthHome.Patience, cancel));
         }
         catch (TimeoutException)
         {

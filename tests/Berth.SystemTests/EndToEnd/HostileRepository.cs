@@ -3,7 +3,10 @@ namespace Berth.SystemTests.EndToEnd;
 /// <summary>Puts everything into a repository by which one could try to run code or redirect the CLI.</summary>
 internal static class HostileRepository
 {
-    /// <summary>Makes and commits it. What fires inside leaves a mark in <c>canary-inside/</c> of the workspace, on the host in the folder.</summary>
+    /// <summary>
+    /// Makes and commits it. What fires inside leaves a mark in <c>canary-inside/</c> of the workspace, on the host in
+    /// the folder.
+    /// </summary>
     public static async Task MakeAsync(BerthHome home, string canary, CancellationToken cancel)
     {
         var settings = $$"""

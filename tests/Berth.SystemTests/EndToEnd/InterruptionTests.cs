@@ -33,7 +33,14 @@ public sealed class InterruptionTests
     public async Task Ctrl_C_on_the_attached_command_is_a_soft_stop_and_exits_with_130()
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
-        using var command = home.Start(null, "run", "implement", BerthHome.Prompt("bash echo half > half.txt\n---\nhang"), "--json", "--branch", "b");
+        using var command = home.Start(
+            null,
+            "run",
+            "implement",
+            BerthHome.Prompt("bash echo half > half.txt\n---\nhang"),
+            "--json",
+            "--branch",
+            "b");
         var id = await OnlyRunAsync(home);
         await WaitForFileAsync(home, id, "half.txt");
         command.Signal(Interrupt);
@@ -58,7 +65,9 @@ public sealed class InterruptionTests
 
         Assert.Equal("cancelled", run.GetProperty("state").GetString());
         Assert.Equal(JsonValueKind.Null, run.GetProperty("startedAt").ValueKind);
-        Assert.DoesNotContain(home.Model.Requests, request => request.Text().Contains("Never.", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            home.Model.Requests,
+            request => request.Text().Contains("Never.", StringComparison.Ordinal));
         await FinalAsync(home, first);
     }
 
@@ -67,7 +76,13 @@ public sealed class InterruptionTests
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
         var gate = Path.Combine(home.Folder, "gate");
-        using var command = home.Start(null, "run", "implement", BerthHome.Prompt("bash sleep 2; echo done > done.txt\n---\ntext Done."), "--branch", "b");
+        using var command = home.Start(
+            null,
+            "run",
+            "implement",
+            BerthHome.Prompt("bash sleep 2; echo done > done.txt\n---\ntext Done."),
+            "--branch",
+            "b");
         var id = await OnlyRunAsync(home);
         await StateAsync(home, id, "running");
         command.Signal(Kill);
@@ -84,12 +99,16 @@ public sealed class InterruptionTests
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
         var id = await DetachAsync(
-            home, "bash touch started; sleep 3\n---\nbash echo after > after.txt\n---\ntext All done.", "--branch", "b");
+            home, "bash touch started; sleep 3\n---\nbash echo after > after.txt\n---\ntext All done.", "--branch",
+            "b");
         await WaitForFileAsync(home, id, "started");
         KillHost(home, id);
 
         // Long enough that the CLI meets a gateway that is not there.
-        await Eventually.TrueAsync(() => Journal(home, id).Contains("tool_result", StringComparison.Ordinal), "a tool result", BerthHome.Patience);
+        await Eventually.TrueAsync(
+            () => Journal(home, id).Contains("tool_result", StringComparison.Ordinal),
+            "a tool result",
+            BerthHome.Patience);
         await home.BerthAsync(Cancel, "ps");
         var run = await FinalAsync(home, id);
         var raw = await home.BerthAsync(Cancel, "logs", id, "--raw");
@@ -130,7 +149,8 @@ public sealed class InterruptionTests
         await using var home = await BerthHome.CreateAsync(Cancel);
         var id = await DetachAsync(home, "bash echo half > half.txt\n---\nhang");
         await WaitForFileAsync(home, id, "half.txt");
-        var handle = JsonDocument.Parse(await File.ReadAllTextAsync(RunFile(home, id, "handle.json"), Cancel)).RootElement;
+        var handle = JsonDocument.Parse(
+            await File.ReadAllTextAsync(RunFile(home, id, "handle.json"), Cancel)).RootElement;
         new ProcessIdentity(
             handle.GetProperty("supervisor").GetProperty("pid").GetInt32(),
             handle.GetProperty("supervisor").GetProperty("startTicks").GetInt64(),
@@ -163,7 +183,9 @@ public sealed class InterruptionTests
 
     private static async Task<string> DetachAsync(BerthHome home, string script, params IReadOnlyList<string> options)
     {
-        var command = await home.BerthAsync(Cancel, ["run", "implement", BerthHome.Prompt(script), "--detach", .. options]);
+        var command = await home.BerthAsync(
+            Cancel,
+            ["run", "implement", BerthHome.Prompt(script), "--detach", .. options]);
         Assert.True(command.ExitCode == 0, command.Error);
         return command.Output.Trim();
     }
@@ -171,18 +193,26 @@ public sealed class InterruptionTests
     private static async Task<string> OnlyRunAsync(BerthHome home)
     {
         var runs = Path.Combine(home.Home, "runs");
-        await Eventually.TrueAsync(() => Directory.Exists(runs) && Directory.EnumerateDirectories(runs).Any(), "a run directory", BerthHome.Patience);
+        await Eventually.TrueAsync(() => Directory.Exists(runs)
+            && Directory.EnumerateDirectories(runs).Any(), "a run directory", BerthHome.Patience);
         return Path.GetFileName(Directory.EnumerateDirectories(runs).Single());
     }
 
     private static Task WaitForFileAsync(BerthHome home, string id, string name) =>
-        Eventually.TrueAsync(() => File.Exists(RunFile(home, id, Path.Combine("workspace", name))), $"the file {name}", BerthHome.Patience);
+        Eventually.TrueAsync(
+            () => File.Exists(RunFile(home, id, Path.Combine("workspace", name))),
+            $"the file {name}",
+            BerthHome.Patience);
 
     private static async Task<JsonElement> StateAsync(BerthHome home, string id, params IReadOnlyList<string> states) =>
         await WhenAsync(home, id, run => states.Contains(run.GetProperty("state").GetString(), StringComparer.Ordinal));
 
     private static Task<JsonElement> FinalAsync(BerthHome home, string id) => WhenAsync(
-        home, id, run => !string.Equals(run.GetProperty("cleanup").GetProperty("state").GetString(), "pending", StringComparison.Ordinal));
+        home, id,
+        run => !string.Equals(
+            run.GetProperty("cleanup").GetProperty("state").GetString(),
+            "pending",
+            StringComparison.Ordinal));
 
     private static async Task<JsonElement> WhenAsync(BerthHome home, string id, Func<JsonElement, bool> condition)
     {
@@ -199,22 +229,28 @@ public sealed class InterruptionTests
     private static void KillHost(BerthHome home, string id)
     {
         var arguments = $"host\0{id}\0";
-        foreach (var process in Directory.EnumerateDirectories("/proc").Where(path => Path.GetFileName(path).All(char.IsAsciiDigit)))
+        foreach (var process in Directory.EnumerateDirectories(
+            "/proc").Where(path => Path.GetFileName(path).All(char.IsAsciiDigit)))
         {
             if (Read(Path.Combine(process, "cmdline")).EndsWith(arguments, StringComparison.Ordinal)
-                && ProcessIdentity.Of(int.Parse(Path.GetFileName(process), System.Globalization.CultureInfo.InvariantCulture)) is { } host)
+                && ProcessIdentity.Of(
+                    int.Parse(
+                        Path.GetFileName(process),
+                        System.Globalization.CultureInfo.InvariantCulture)) is { } host)
             {
                 host.Signal(Kill);
             }
         }
 
-        Assert.True(SpinWait.SpinUntil(() => !LockFile.IsHeld(RunFile(home, id, "host.lock")), TimeSpan.FromSeconds(10)));
+        Assert.True(
+            SpinWait.SpinUntil(() => !LockFile.IsHeld(RunFile(home, id, "host.lock")), TimeSpan.FromSeconds(10)));
     }
 
     // Every process of a run has its id in its environment, but for those that threw it away.
     private static List<string> Leftovers(string id) =>
         [.. Directory.EnumerateDirectories("/proc")
-            .Where(path => Path.GetFileName(path).All(char.IsAsciiDigit) && Read(Path.Combine(path, "environ")).Contains(id, StringComparison.Ordinal))
+            .Where(path => Path.GetFileName(path).All(char.IsAsciiDigit)
+                && Read(Path.Combine(path, "environ")).Contains(id, StringComparison.Ordinal))
             .Select(path => Read(Path.Combine(path, "cmdline")))];
 
     private static string Read(string path)

@@ -54,7 +54,10 @@ public sealed class IsolationTests
         await OutcomeTests.WorkflowAsync(home, "secretive", "[\"Bash\"]", (".env", "FROM_FILE=file-secret-1234\n"));
         var command = await home.BerthAsync(
             Cancel,
-            "run", "secretive", BerthHome.Prompt("bash echo $FROM_FILE $FROM_LINE; echo \"$FROM_LINE\" | wc -c > n\n---\ntext It was {{last}}"), "--json",
+            "run", "secretive",
+            BerthHome.Prompt(
+                "bash echo $FROM_FILE $FROM_LINE; echo \"$FROM_LINE\" | wc -c > n\n---\ntext It was {{last}}"),
+                "--json",
             "--env", "FROM_LINE=line \"secret\" 5678", "--branch", "b");
         var id = command.Json.GetProperty("id").GetString()!;
         var logs = await home.BerthAsync(Cancel, "logs", id);
@@ -70,9 +73,15 @@ public sealed class IsolationTests
         }
 
         Assert.Contains("***", raw.Output, StringComparison.Ordinal);
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(home.Home, "runs", id), "*", SearchOption.AllDirectories))
+        foreach (var file in Directory.EnumerateFiles(
+            Path.Combine(home.Home, "runs", id),
+            "*",
+            SearchOption.AllDirectories))
         {
-            Assert.DoesNotContain("file-secret-1234", await File.ReadAllTextAsync(file, Cancel), StringComparison.Ordinal);
+            Assert.DoesNotContain(
+                "file-secret-1234",
+                await File.ReadAllTextAsync(file, Cancel),
+                StringComparison.Ordinal);
         }
     }
 
@@ -98,7 +107,8 @@ public sealed class IsolationTests
         // The CLI itself denies a plain write to .git, so it is hidden from it, as a hostile agent would.
         var hidden = Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(evil));
         var (command, run) = await home.RunAsync(
-            $"bash echo {hidden} | base64 -d > /tmp/evil.sh; sh /tmp/evil.sh\n---\ntext Done.", Cancel, "--branch", "b");
+            $"bash echo {hidden} | base64 -d > /tmp/evil.sh; sh /tmp/evil.sh\n---\ntext Done.", Cancel, "--branch",
+            "b");
         await home.BerthAsync(Cancel, "diff", run.GetProperty("id").GetString()!);
 
         Assert.True(command.ExitCode == 0, command.Error);
@@ -112,16 +122,24 @@ public sealed class IsolationTests
     [InlineData("none", false, 0)]
     [InlineData("instructions", true, 0)]
     [InlineData("full", true, 1)]
-    public async Task The_repositorys_own_configuration_counts_as_far_as_it_is_trusted(string trust, bool instructions, int hooks)
+    public async Task The_repositorys_own_configuration_counts_as_far_as_it_is_trusted(
+        string trust,
+        bool instructions,
+        int hooks)
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
         await HostileRepository.MakeAsync(home, "/tmp/nowhere", Cancel);
         var (command, run) = await home.RunAsync(
-            "bash ls canary-inside/session-start 2>/dev/null | wc -l > fired.txt\n---\ntext Done.", Cancel, "--trust", trust, "--branch", "b");
+            "bash ls canary-inside/session-start 2>/dev/null | wc -l > fired.txt\n---\ntext Done.", Cancel, "--trust",
+            trust, "--branch", "b");
 
         Assert.True(command.ExitCode == 0, command.Error);
         Assert.Equal(trust, run.GetProperty("trust").GetString());
-        Assert.Equal(instructions, home.Model.Requests.Any(request => request.Text().Contains("canary-of-CLAUDE.md", StringComparison.Ordinal)));
+        Assert.Equal(
+            instructions,
+            home.Model.Requests.Any(request => request.Text().Contains(
+                "canary-of-CLAUDE.md",
+                StringComparison.Ordinal)));
         Assert.Equal($"{hooks}\n", await home.GitAsync(Cancel, "show", "b:fired.txt"));
 
         // Its env.ANTHROPIC_* never counts: all calls came to our model with our key.
@@ -150,12 +168,17 @@ public sealed class IsolationTests
         await OutcomeTests.WorkflowAsync(
             home, "served", "[\"mcp__probe__whoami\"]",
             ("server.sh", Server),
-            (".mcp.json", """{"mcpServers": {"probe": {"command": "/bin/bash", "args": ["${BERTH_WORKFLOW}/server.sh"]}}}"""));
+            (".mcp.json",
+            """{"mcpServers": {"probe": {"command": "/bin/bash", "args": ["${BERTH_WORKFLOW}/server.sh"]}}}"""));
         var command = await home.BerthAsync(
-            Cancel, "run", "served", BerthHome.Prompt("tool mcp__probe__whoami {}\n---\ntext It says {{last}}"), "--json");
+            Cancel, "run", "served", BerthHome.Prompt("tool mcp__probe__whoami {}\n---\ntext It says {{last}}"),
+            "--json");
 
         Assert.True(command.ExitCode == 0, command.Error + command.Output);
-        Assert.Contains("mcp uid 1000 in /workspace", command.Json.GetProperty("result").GetString(), StringComparison.Ordinal);
+        Assert.Contains(
+            "mcp uid 1000 in /workspace",
+            command.Json.GetProperty("result").GetString(),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -164,10 +187,19 @@ public sealed class IsolationTests
         await using var home = await BerthHome.CreateAsync(Cancel);
         home.Set("PATH", EmptyOf("bwrap", home));
         var refused = await home.BerthAsync(Cancel, "run", "implement", BerthHome.Prompt("text Hi."), "--json");
-        var (command, run) = await home.RunAsync("bash echo x > x.txt\n---\ntext Done.", Cancel, "--sandbox", "none", "--branch", "b");
+        var (command, run) = await home.RunAsync(
+            "bash echo x > x.txt\n---\ntext Done.",
+            Cancel,
+            "--sandbox",
+            "none",
+            "--branch",
+            "b");
 
         Assert.Equal(5, refused.ExitCode);
-        Assert.Contains("bubblewrap", refused.Json.GetProperty("error").GetProperty("hint").GetString(), StringComparison.Ordinal);
+        Assert.Contains(
+            "bubblewrap",
+            refused.Json.GetProperty("error").GetProperty("hint").GetString(),
+            StringComparison.Ordinal);
         Assert.True(command.ExitCode == 0, command.Error);
         Assert.Equal("none", run.GetProperty("sandbox").GetString());
         Assert.Contains("eak", command.Error, StringComparison.Ordinal);

@@ -26,7 +26,13 @@ public sealed class OutcomeTests
     public async Task The_limit_of_turns_is_a_failure_of_its_own_with_the_work_kept()
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
-        var (command, run) = await home.RunAsync("repeat forever\nbash echo {{turn}} >> turns.txt", Cancel, "--max-turns", "2", "--branch", "b");
+        var (command, run) = await home.RunAsync(
+            "repeat forever\nbash echo {{turn}} >> turns.txt",
+            Cancel,
+            "--max-turns",
+            "2",
+            "--branch",
+            "b");
 
         Assert.Equal(3, command.ExitCode);
         Assert.Equal("failed", run.GetProperty("state").GetString());
@@ -39,7 +45,8 @@ public sealed class OutcomeTests
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
         var (command, run) = await home.RunAsync(
-            "repeat forever\nusage in=100000 out=50000\nbash echo {{turn}} >> turns.txt", Cancel, "--max-budget-usd", "0.01");
+            "repeat forever\nusage in=100000 out=50000\nbash echo {{turn}} >> turns.txt", Cancel, "--max-budget-usd",
+            "0.01");
 
         Assert.Equal(3, command.ExitCode);
         Assert.Equal("budget_reached", run.GetProperty("error").GetProperty("code").GetString());
@@ -71,7 +78,13 @@ public sealed class OutcomeTests
     public async Task A_run_that_takes_too_long_is_stopped_and_its_partial_work_is_on_the_branch()
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
-        var (command, run) = await home.RunAsync("bash echo half > half.txt\n---\nhang", Cancel, "--timeout", "5s", "--branch", "b");
+        var (command, run) = await home.RunAsync(
+            "bash echo half > half.txt\n---\nhang",
+            Cancel,
+            "--timeout",
+            "5s",
+            "--branch",
+            "b");
 
         Assert.Equal(4, command.ExitCode);
         Assert.Equal("timed_out", run.GetProperty("state").GetString());
@@ -114,7 +127,11 @@ public sealed class OutcomeTests
         Assert.Empty(refused.Output);
     }
 
-    internal static async Task WorkflowAsync(BerthHome home, string name, string tools, params (string File, string Text)[] more)
+    internal static async Task WorkflowAsync(
+        BerthHome home,
+        string name,
+        string tools,
+        params (string File, string Text)[] more)
     {
         var folder = Path.Combine(home.Home, "workflows", name);
         Directory.CreateDirectory(folder);

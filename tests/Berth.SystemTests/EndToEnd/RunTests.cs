@@ -3,7 +3,9 @@ using Xunit;
 
 namespace Berth.SystemTests.EndToEnd;
 
-/// <summary>The main job, typed as a user types it: the real CLI in the real sandbox, the scripted model, a real repository.</summary>
+/// <summary>
+/// The main job, typed as a user types it: the real CLI in the real sandbox, the scripted model, a real repository.
+/// </summary>
 public sealed class RunTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -31,13 +33,18 @@ public sealed class RunTests
     public async Task The_object_of_a_run_has_every_promised_field()
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
-        var (_, run) = await home.RunAsync("usage in=100 out=10\nbash echo x > x.txt\n---\nusage in=200 out=20\ntext Done.", Cancel);
+        var (_, run) = await home.RunAsync(
+            "usage in=100 out=10\nbash echo x > x.txt\n---\nusage in=200 out=20\ntext Done.",
+            Cancel);
 
         string[] promised =
         [
-            "id", "state", "workflow", "mode", "modeReason", "sessionId", "result", "isError", "error", "exitCode", "signal", "turns",
-            "maxTurns", "costUsd", "tokens", "permissionDenials", "model", "cliVersion", "repository", "baseCommit", "headCommit", "branch",
-            "commits", "filesChanged", "createdAt", "startedAt", "finishedAt", "durationMs", "phasesMs", "workspacePath", "cleanup",
+            "id", "state", "workflow", "mode", "modeReason", "sessionId", "result", "isError", "error", "exitCode",
+            "signal", "turns",
+            "maxTurns", "costUsd", "tokens", "permissionDenials", "model", "cliVersion", "repository", "baseCommit",
+            "headCommit", "branch",
+            "commits", "filesChanged", "createdAt", "startedAt", "finishedAt", "durationMs", "phasesMs",
+            "workspacePath", "cleanup",
         ];
         Assert.All(promised, name => Assert.True(run.TryGetProperty(name, out _), name));
         Assert.Equal(2, run.GetProperty("turns").GetInt32());
@@ -57,16 +64,20 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task What_the_agent_left_uncommitted_is_committed_with_the_workflow_the_prompts_first_line_and_a_trailer()
+    public async Task What_the_agent_left_is_committed_with_the_workflow_the_first_line_and_a_trailer()
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
         var command = await home.BerthAsync(
-            Cancel, "run", "implement", BerthHome.Prompt("bash echo x > x.txt\n---\ntext Done.", "Add the letter x"), "--json", "--branch", "letter");
+            Cancel, "run", "implement", BerthHome.Prompt("bash echo x > x.txt\n---\ntext Done.", "Add the letter x"),
+            "--json", "--branch", "letter");
         var message = await home.GitAsync(Cancel, "log", "-1", "--format=%B", "letter");
 
         Assert.Equal(0, command.ExitCode);
         Assert.StartsWith("implement: Add the letter x\n", message, StringComparison.Ordinal);
-        Assert.Contains($"\nBerth-Run: {command.Json.GetProperty("id").GetString()}", message, StringComparison.Ordinal);
+        Assert.Contains(
+            $"\nBerth-Run: {command.Json.GetProperty("id").GetString()}",
+            message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -74,10 +85,12 @@ public sealed class RunTests
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
         var (_, run) = await home.RunAsync(
-            "bash echo 1 > a && git add a && git commit -qm 'One' && echo 2 > b && git add b && git commit -qm 'Two'\n---\ntext Done.",
+            "bash echo 1 > a && git add a && git commit -qm One && echo 2 > b && git add b && git commit -qm Two\n---\ntext Done.",
             Cancel, "--branch", "two");
 
-        Assert.Equal(["Two", "One"], run.GetProperty("commits").EnumerateArray().Select(commit => commit.GetProperty("subject").GetString()));
+        Assert.Equal(
+            ["Two", "One"],
+            run.GetProperty("commits").EnumerateArray().Select(commit => commit.GetProperty("subject").GetString()));
         Assert.Equal("Two\nOne\nFirst\n", await home.GitAsync(Cancel, "log", "--format=%s", "two"));
     }
 
@@ -100,7 +113,13 @@ public sealed class RunTests
         var empty = Path.Combine(home.Folder, "empty");
         Directory.CreateDirectory(empty);
         await BerthHome.GitInAsync(empty, Cancel, "init", "-q", "-b", "main");
-        var (command, run) = await home.RunAsync("bash echo 1 > first\n---\ntext Done.", Cancel, "--repo", empty, "--branch", "start");
+        var (command, run) = await home.RunAsync(
+            "bash echo 1 > first\n---\ntext Done.",
+            Cancel,
+            "--repo",
+            empty,
+            "--branch",
+            "start");
 
         Assert.True(command.ExitCode == 0, command.Error);
         Assert.Equal(JsonValueKind.Null, run.GetProperty("baseCommit").ValueKind);
@@ -112,7 +131,8 @@ public sealed class RunTests
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
         var (command, run) = await home.RunAsync(
-            "bash mkdir -p 'Müller & Söhne' && echo ü > 'Müller & Söhne/日本 語.txt'\n---\ntext Grüße 🙂", Cancel, "--branch", "zweig-ä");
+            "bash mkdir -p 'Müller & Söhne' && echo ü > 'Müller & Söhne/日本 語.txt'\n---\ntext Grüße 🙂", Cancel,
+            "--branch", "zweig-ä");
 
         Assert.True(command.ExitCode == 0, command.Error);
         Assert.Equal("Grüße 🙂", run.GetProperty("result").GetString());
@@ -134,7 +154,10 @@ public sealed class RunTests
         Assert.Equal("main\n", await home.GitAsync(Cancel, "branch", "--list", "--format=%(refname:short)"));
         Assert.Contains("+hello\n", diff.Output, StringComparison.Ordinal);
         Assert.Contains("hello.txt", stat.Output, StringComparison.Ordinal);
-        Assert.Contains("berth/implement/", (await home.BerthAsync(Cancel, "show", id)).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "berth/implement/",
+            (await home.BerthAsync(Cancel, "show", id)).Output,
+            StringComparison.Ordinal);
     }
 
     [Theory]

@@ -45,9 +45,12 @@ public sealed class SettingsEndToEndTests
     public async Task By_default_only_the_transcript_and_the_record_are_left()
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
-        var (_, run) = await home.RunAsync("bash mkdir -p a/b; chmod 000 a; mkfifo pipe; echo x > x\n---\ntext Done.", Cancel);
+        var (_, run) = await home.RunAsync(
+            "bash mkdir -p a/b; chmod 000 a; mkfifo pipe; echo x > x\n---\ntext Done.",
+            Cancel);
         var folder = Path.Combine(home.Home, "runs", run.GetProperty("id").GetString()!);
-        var left = Directory.EnumerateFileSystemEntries(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal).ToList();
+        var left = Directory.EnumerateFileSystemEntries(folder).Select(Path.GetFileName).Order(
+            StringComparer.Ordinal).ToList();
 
         Assert.Equal("done", run.GetProperty("cleanup").GetProperty("state").GetString());
         Assert.Equal(JsonValueKind.Null, run.GetProperty("workspacePath").ValueKind);
@@ -68,7 +71,10 @@ public sealed class SettingsEndToEndTests
         Assert.True(command.ExitCode == 0, command.Error);
         Assert.Equal("x\n", await home.GitAsync(Cancel, "show", "b:x"));
         Assert.True(!Directory.Exists(mirrors) || !Directory.EnumerateFileSystemEntries(mirrors).Any());
-        Assert.Contains("+x", (await home.BerthAsync(Cancel, "diff", run.GetProperty("id").GetString()!)).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "+x",
+            (await home.BerthAsync(Cancel, "diff", run.GetProperty("id").GetString()!)).Output,
+            StringComparison.Ordinal);
     }
 
     [Fact]

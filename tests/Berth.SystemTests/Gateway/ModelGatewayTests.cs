@@ -69,10 +69,15 @@ public sealed class ModelGatewayTests : IAsyncLifetime
     {
         await using var gateway = await ServeAsync(Options);
         using var client = Client();
-        using var response = await client.SendAsync(Message("usage in=123 out=45 cache-read=7\ntext hello", stream), limit.Token);
+        using var response = await client.SendAsync(
+            Message("usage in=123 out=45 cache-read=7\ntext hello", stream),
+            limit.Token);
         await response.Content.ReadAsStringAsync(limit.Token);
 
-        await Eventually.TrueAsync(() => notes.Totals == new ModelUsage(1, 130, 45), "the tokens are counted", Patience);
+        await Eventually.TrueAsync(
+            () => notes.Totals == new ModelUsage(1, 130, 45),
+            "the tokens are counted",
+            Patience);
     }
 
     [Fact]
@@ -106,7 +111,8 @@ public sealed class ModelGatewayTests : IAsyncLifetime
     [Fact]
     public async Task A_model_that_is_not_there_is_refused_by_name()
     {
-        await using var gateway = await ServeAsync(Options with { Upstream = new Uri("http://127.0.0.1:1"), MaxRetries = 0 });
+        await using var gateway = await ServeAsync(
+            Options with { Upstream = new Uri("http://127.0.0.1:1"), MaxRetries = 0 });
         using var client = Client();
         using var response = await client.SendAsync(Message("text hello"), limit.Token);
 

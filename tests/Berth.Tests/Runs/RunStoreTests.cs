@@ -49,7 +49,10 @@ public sealed class RunStoreTests : IDisposable
     {
         store.Insert("a1", Plans.Any());
         var results = new bool[8];
-        Parallel.For(0, results.Length, i => results[i] = store.Finish("a1", new RunOutcome { State = RunState.Failed, Turns = i }));
+        Parallel.For(
+            0,
+            results.Length,
+            i => results[i] = store.Finish("a1", new RunOutcome { State = RunState.Failed, Turns = i }));
         var first = store.Find("a1")!;
 
         Assert.Single(results, won => won);

@@ -303,7 +303,8 @@ public sealed class WorkflowFileTests
             (3, Gen.Elements("antA1_".ToCharArray())),
             (1, ArbMap.Default.GeneratorFor<char>()));
         var word = Gen.Elements(
-            "\"mcpServers\":", "\"command\":", "\"timeout\":", "\"type\":", "export ", "A=", "\\u", "\ud83d", "null", "-1e9");
+            "\"mcpServers\":", "\"command\":", "\"timeout\":", "\"type\":", "export ", "A=", "\\u", "\ud83d", "null",
+            "-1e9");
         var part = Gen.Frequency((4, letter.Select(one => one.ToString())), (1, word));
         var text = part.ListOf().Select(parts => string.Concat(parts));
         var bytes = Gen.Frequency((5, text.Select(Encoding.UTF8.GetBytes)), (1, ArbMap.Default.GeneratorFor<byte[]>()));
