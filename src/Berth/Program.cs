@@ -1,4 +1,12 @@
 using Berth;
 using Berth.Commands;
 
-return await CommandLine.RunAsync(Surroundings.OfThisProcess(), args);
+var surroundings = Surroundings.OfThisProcess(TimeProvider.System);
+try
+{
+    return await CommandLine.RunAsync(surroundings, args);
+}
+catch (Exception defect)
+{
+    return FailureReport.ShowDefect(surroundings, defect, CommandLine.IsJson(args));
+}

@@ -21,7 +21,7 @@ internal sealed record Surroundings
     public required TimeProvider Time { get; init; }
 
     /// <summary>Those of this process.</summary>
-    public static Surroundings OfThisProcess() => new()
+    public static Surroundings OfThisProcess(TimeProvider time) => new()
     {
         Streams = StandardStreams.OfThisProcess(),
         Environment = System.Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
@@ -29,7 +29,7 @@ internal sealed record Surroundings
         CurrentDirectory = System.Environment.CurrentDirectory,
         ProgramFolder = AppContext.BaseDirectory,
         ProgramCommand = CommandOfThisProgram(),
-        Time = TimeProvider.System,
+        Time = time,
     };
 
     /// <summary>

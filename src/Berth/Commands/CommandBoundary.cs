@@ -2,7 +2,8 @@ using Berth.Protocol;
 
 namespace Berth.Commands;
 
-/// <summary>The outermost boundary of a command: whatever happens in it becomes a message and an exit code.</summary>
+/// <summary>Turns the expected ways in which a command can fail into a message and an exit code.</summary>
+/// <remarks>What nobody expected goes on to the program, which catches it.</remarks>
 internal static class CommandBoundary
 {
     private const int BrokenPipe = 13;
@@ -22,17 +23,6 @@ internal static class CommandBoundary
         {
             // The reader of our output has gone, as in `berth logs … | head`; there is nobody to tell.
             return ExitCodes.SentAway + BrokenPipe;
-        }
-        catch (Exception defect)
-        {
-            var failure = new Failure(
-                "internal_error",
-                $"Berth itself failed: {defect.GetType().Name}: {defect.Message}",
-                "This is a defect; please report it with the lines below.",
-                Fault.Berth);
-            var code = FailureReport.Show(surroundings, failure, json);
-            await surroundings.Streams.Error.WriteLineAsync(defect.StackTrace);
-            return code;
         }
     }
 

@@ -41,6 +41,10 @@ internal static class CommandLine
         });
     }
 
+    /// <summary>Whether a result for programs was asked for; for where the words cannot be parsed.</summary>
+    public static bool IsJson(IEnumerable<string> arguments) =>
+        arguments.TakeWhile(word => word is not DoubleDash).Contains(Json, StringComparer.Ordinal);
+
     /// <summary>All commands.</summary>
     public static RootCommand Create(Surroundings surroundings)
     {
@@ -82,7 +86,6 @@ internal static class CommandLine
 
     private static int Refuse(Surroundings surroundings, ParseResult parsed, IReadOnlyList<string> arguments)
     {
-        var isJson = arguments.TakeWhile(word => word is not DoubleDash).Contains(Json, StringComparer.Ordinal);
         if (arguments.Count == 0)
         {
             return HelpInstead(surroundings);
@@ -94,7 +97,7 @@ internal static class CommandLine
             ? $"There is no option {word}. If it is meant as text, write -- in front of it."
             : string.Join(" ", parsed.Errors.Select(error => error.Message).Distinct(StringComparer.Ordinal));
         var failure = new Failure("usage", message, $"{path} --help shows how it is used.", Fault.User);
-        return FailureReport.Show(surroundings, failure, isJson);
+        return FailureReport.Show(surroundings, failure, IsJson(arguments));
     }
 
     // Nothing was asked for: that is an error for a script, and for a person a question.

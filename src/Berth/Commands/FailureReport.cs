@@ -28,6 +28,20 @@ internal static class FailureReport
         return ExitCodes.Of(failure);
     }
 
+    /// <summary>Shows what nobody expected, with what helps to find its cause.</summary>
+    /// <returns>The exit code.</returns>
+    public static int ShowDefect(Surroundings surroundings, Exception defect, bool json)
+    {
+        var failure = new Failure(
+            "internal_error",
+            $"Berth itself failed: {defect.GetType().Name}: {defect.Message}",
+            "This is a defect; please report it with the lines below.",
+            Fault.Berth);
+        var code = Show(surroundings, failure, json);
+        surroundings.Streams.Error.WriteLine(defect.StackTrace);
+        return code;
+    }
+
     /// <summary>A failure as lines.</summary>
     public static IEnumerable<Line> Lines(Failure failure)
     {

@@ -125,26 +125,37 @@ internal static class WorkflowsCommand
 /// <summary>
 /// What <c>berth workflows show --json</c> prints. The values of variables count as secrets and are left out.
 /// </summary>
-internal sealed record WorkflowDocument(
-    string Name,
-    string Folder,
-    string Description,
-    IReadOnlyList<string> AllowedTools,
-    bool HasMcpServers,
-    IReadOnlyList<string> EnvironmentNames,
-    WorkflowSettings Settings,
-    IReadOnlyList<string> Shadows,
-    string SystemPrompt)
+internal sealed record WorkflowDocument
 {
+    public required string Name { get; init; }
+
+    public required string Folder { get; init; }
+
+    public required string Description { get; init; }
+
+    public required IReadOnlyList<string> AllowedTools { get; init; }
+
+    public required bool HasMcpServers { get; init; }
+
+    public required IReadOnlyList<string> EnvironmentNames { get; init; }
+
+    public required WorkflowSettings Settings { get; init; }
+
+    public required IReadOnlyList<string> Shadows { get; init; }
+
+    public required string SystemPrompt { get; init; }
+
     /// <summary>Makes it of a workflow.</summary>
-    public static WorkflowDocument Of(Workflow workflow) => new(
-        workflow.Name,
-        workflow.Folder,
-        workflow.Description,
-        workflow.AllowedTools,
-        workflow.McpConfigJson is not null,
-        [.. workflow.Environment.Keys],
-        workflow.Settings,
-        workflow.Shadows,
-        workflow.SystemPrompt);
+    public static WorkflowDocument Of(Workflow workflow) => new()
+    {
+        Name = workflow.Name,
+        Folder = workflow.Folder,
+        Description = workflow.Description,
+        AllowedTools = workflow.AllowedTools,
+        HasMcpServers = workflow.McpConfigJson is not null,
+        EnvironmentNames = [.. workflow.Environment.Keys],
+        Settings = workflow.Settings,
+        Shadows = workflow.Shadows,
+        SystemPrompt = workflow.SystemPrompt,
+    };
 }

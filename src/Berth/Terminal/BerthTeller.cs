@@ -39,6 +39,12 @@ internal static class BerthTeller
     private static IEnumerable<Line> Phase(JsonElement data, DateTimeOffset at, Tally tally)
     {
         var name = data.Text("phase") ?? "unknown phase";
+        if (string.Equals(name, tally.Phase, StringComparison.Ordinal))
+        {
+            // The supervisor begins to capture and the host goes on with it; to people it is one phase.
+            return [];
+        }
+
         var before = tally.Phase is null
             ? string.Empty
             : $" · {tally.Phase} took {Amounts.Time(at - tally.PhaseSince)}";

@@ -54,6 +54,7 @@ public sealed class NarratorTests
         (4, Out, """{"type":"result","subtype":"success","is_error":false,"total_cost_usd":0.024}"""),
         (4.1, Ours, """{"type":"agent_ended","exitCode":0}"""),
         (4.1, Ours, """{"type":"phase","phase":"deliver"}"""),
+        (4.1, Ours, """{"type":"phase","phase":"deliver"}"""),
         (4.2, Ours, """{"type":"delivered","branch":"berth/fix/8n4c6b0a","commits":2}"""),
         (64.2, Ours, """{"type":"run_finished","state":"succeeded"}"""),
     ];
