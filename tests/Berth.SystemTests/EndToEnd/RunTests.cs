@@ -85,7 +85,8 @@ public sealed class RunTests
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
         var (_, run) = await home.RunAsync(
-            "bash echo 1 > a && git add a && git commit -qm One && echo 2 > b && git add b && git commit -qm Two\n---\ntext Done.",
+            "bash echo 1 > a && git add a && git commit -qm One\n---\n"
+            + "bash echo 2 > b && git add b && git commit -qm Two\n---\ntext Done.",
             Cancel, "--branch", "two");
 
         Assert.Equal(

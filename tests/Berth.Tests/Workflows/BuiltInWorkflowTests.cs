@@ -51,7 +51,7 @@ public sealed class BuiltInWorkflowTests
 
         Assert.Equal(PermissionMode.DontAsk, workflow.Settings.PermissionMode);
         Assert.NotNull(workflow.Settings.MaxTurns);
-        Assert.NotNull(workflow.Settings.Timeout);
+        Assert.Null(workflow.Settings.Timeout);
         Assert.DoesNotContain(workflow.AllowedTools, rule => rule.StartsWith("Web", StringComparison.Ordinal));
         Assert.Contains("Nobody answers", workflow.SystemPrompt, StringComparison.Ordinal);
         Assert.Contains("There is no network", workflow.SystemPrompt, StringComparison.Ordinal);
