@@ -1,5 +1,6 @@
 using Berth.Engine.Executors;
 using Berth.Engine.Runs;
+using Berth.Protocol;
 
 namespace Berth.Engine;
 
@@ -74,10 +75,17 @@ internal sealed class CancelWatch : IAsyncDisposable
         }
 
         await beforeStart.CancelAsync();
-        if (live && await executor.CancelExecutionAsync(runId, asked == CancelLevel.Hard, done.Token))
+        try
         {
-            runs.Move(runId, RunState.Running, RunState.Stopping);
-            passedOn = asked;
+            if (live && await executor.CancelExecutionAsync(runId, asked == CancelLevel.Hard, done.Token))
+            {
+                runs.Move(runId, RunState.Running, RunState.Stopping);
+                passedOn = asked;
+            }
+        }
+        catch (FailureException)
+        {
+            // The supervisor does not answer at this moment; the next look asks it again.
         }
     }
 }

@@ -107,7 +107,8 @@ internal sealed class ClaudeCodeAgent(
         CancellationToken stop)
     {
         await using var notes = new GatewayNotes(flow, executor);
-        await using var gateway = await ModelGateway.ServeAsync(flow.Directory, options.Gateway, notes, time, stop);
+        var model = options.Gateway with { Upstream = flow.Plan.Upstream };
+        await using var gateway = await ModelGateway.ServeAsync(flow.Directory, model, notes, time, stop);
         var found = flow.Progress.StartIntended
             ? await executor.RecoverAsync(flow.Id, stop)
             : new(ExecutionState.NeverStarted);
@@ -117,6 +118,11 @@ internal sealed class ClaudeCodeAgent(
             flow.Begin(RunPhase.Start);
             flow.Save(progress => progress with { StartIntended = true });
             await executor.ExecuteClaudeTaskAsync(SpecOf(flow, executor), stop);
+        }
+
+        else if (found.State == ExecutionState.Running)
+        {
+            notes.Adopted();
         }
 
         runs.Move(flow.Id, RunState.Preparing, RunState.Running);

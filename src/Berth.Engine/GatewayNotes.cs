@@ -9,8 +9,7 @@ using Berth.Protocol;
 namespace Berth.Engine;
 
 /// <summary>
-/// Takes down what a run's gateway counts and what it was refused: the counts into the record, refusals into the
-/// journal.
+/// Takes down what a host has to say while the supervisor writes the journal: tokens, refusals, a take-over.
 /// </summary>
 internal sealed class GatewayNotes : IGatewayObserver, IAsyncDisposable
 {
@@ -42,12 +41,11 @@ internal sealed class GatewayNotes : IGatewayObserver, IAsyncDisposable
             before.Refusals + totals.Refusals),
     });
 
-    public void Refused(int status, string message)
-    {
-        var note = new JsonObject { ["type"] = BerthEvents.ModelRefused, ["status"] = status, ["message"] = message };
-        using var parsed = JsonDocument.Parse(note.ToJsonString());
-        notes.Writer.TryWrite(new ControlRequest { Verb = ControlVerb.Note, Data = parsed.RootElement.Clone() });
-    }
+    /// <summary>This host took the run over from one that had died.</summary>
+    public void Adopted() => Write(new JsonObject { ["type"] = BerthEvents.Adopted });
+
+    public void Refused(int status, string message) =>
+        Write(new JsonObject { ["type"] = BerthEvents.ModelRefused, ["status"] = status, ["message"] = message });
 
     public async ValueTask DisposeAsync()
     {
@@ -55,6 +53,12 @@ internal sealed class GatewayNotes : IGatewayObserver, IAsyncDisposable
         await done.CancelAsync();
         await pump;
         done.Dispose();
+    }
+
+    private void Write(JsonObject note)
+    {
+        using var parsed = JsonDocument.Parse(note.ToJsonString());
+        notes.Writer.TryWrite(new ControlRequest { Verb = ControlVerb.Note, Data = parsed.RootElement.Clone() });
     }
 
     private async Task PumpAsync()

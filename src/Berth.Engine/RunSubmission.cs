@@ -110,6 +110,8 @@ internal sealed class RunSubmission(
             Title = TitleOf(request.Message),
             EnvironmentNames = [.. environment.Keys.Order(StringComparer.Ordinal)],
             ClaudeBinary = claude!,
+            Upstream = options.Gateway.Upstream,
+            NeedsCredential = options.Gateway.HasCredential,
             HasSystemPrompt = workflow.SystemPrompt.Length > 0,
             HasMcpConfig = workflow.McpConfigJson is not null,
             Notices = [.. Notices(facts, probe, environment, sandbox)],
@@ -154,7 +156,8 @@ internal sealed class RunSubmission(
                     "trust_unknown", $"--trust {asked} does not exist.", "Use none, instructions or full.", Fault.User);
         }
 
-        var named = options.TrustedRepositories
+        // A repository that is not there, or no longer, is nobody's; that must not keep other repositories from running.
+        var named = options.TrustedRepositories.Where(trusted => !Path.IsPathRooted(trusted) || Directory.Exists(trusted))
             .Any(trusted => string.Equals(
                 RepositorySource.Parse(trusted, options.Home).Canonical,
                 source.Canonical,

@@ -67,6 +67,12 @@ internal sealed record RunPlan
     /// <summary>The host path of the CLI's binary.</summary>
     public required string ClaudeBinary { get; init; }
 
+    /// <summary>The base URL of the model, for the next host if this one dies: it may be started with other settings.</summary>
+    public required Uri Upstream { get; init; }
+
+    /// <summary>Whether a credential is sent to the model. It is kept nowhere, so a host without one cannot serve the run.</summary>
+    public bool NeedsCredential { get; init; }
+
     public bool HasSystemPrompt { get; init; }
 
     public bool HasMcpConfig { get; init; }

@@ -109,7 +109,7 @@ public sealed class SettingsEndToEndTests
         await using var home = await BerthHome.CreateAsync(Cancel);
         Directory.CreateDirectory(home.Home);
         await File.WriteAllTextAsync(
-            Path.Combine(home.Home, "berth.json"), $$"""{"trusted": ["{{home.Repository}}"]}""", Cancel);
+            Path.Combine(home.Home, "berth.json"), $$"""{"trustedRepositories": ["{{home.Repository}}"]}""", Cancel);
         var (command, run) = await home.RunAsync("text Hi.", Cancel);
 
         Assert.True(command.ExitCode == 0, command.Error);

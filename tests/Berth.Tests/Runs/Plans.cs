@@ -18,5 +18,6 @@ internal static class Plans
         Timeout = TimeSpan.FromMinutes(5),
         Title = "Do it",
         ClaudeBinary = "/opt/claude/claude",
+        Upstream = new Uri("http://127.0.0.1:1"),
     };
 }
