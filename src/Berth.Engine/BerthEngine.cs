@@ -164,7 +164,9 @@ internal sealed class BerthEngine
     /// <returns>How many.</returns>
     public int AdoptOrphans()
     {
-        var orphans = runs.ListOpen().Where(CanServe).Where(run => !LockFile.IsHeld(directories.HostLock(run.Id))).ToList();
+        var orphans = runs.ListOpen()
+            .Where(run => CanServe(run) && !LockFile.IsHeld(directories.HostLock(run.Id)))
+            .ToList();
         foreach (var run in orphans)
         {
             StartHost(run.Id);
@@ -247,7 +249,8 @@ internal sealed class BerthEngine
     }
 
     // Without the credential a host would fail the run's model calls; without a host they only wait for the next one.
-    private bool CanServe(RunRecord run) => run.State.IsFinal() || !run.Plan.NeedsCredential || options.Gateway.HasCredential;
+    private bool CanServe(RunRecord run) =>
+        run.State.IsFinal() || !run.Plan.NeedsCredential || options.Gateway.HasCredential;
 
     private bool IsOver(string id) => runs.Find(id) is not { } run || run.State.IsFinal();
 

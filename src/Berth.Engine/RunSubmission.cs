@@ -59,14 +59,7 @@ internal sealed class RunSubmission(
         RunRequest request, Workflow workflow, IReadOnlyDictionary<string, string> environment, string id,
         CancellationToken cancel)
     {
-        var (mode, askedBy) = (request.Mode, workflow.Settings.Mode, options.Mode) switch
-        {
-            ({ } asked, _, _) => (asked, "--mode"),
-            (_, { } asked, _) => (asked, "the workflow"),
-            (_, _, { } asked) => (asked, "CLAUDE_CODE_MODE"),
-            _ => ("auto", "the default"),
-        };
-        var choice = executors.CreateExecutor(mode, askedBy);
+        var choice = Choose(request, workflow);
         var sandbox = ParseSandbox(request.Sandbox ?? workflow.Settings.Sandbox);
         var permissions = workflow.Settings.PermissionMode;
         Refuse(
@@ -118,6 +111,18 @@ internal sealed class RunSubmission(
         };
     }
 
+    private ExecutorChoice Choose(RunRequest request, Workflow workflow)
+    {
+        var (mode, askedBy) = (request.Mode, workflow.Settings.Mode, options.Mode) switch
+        {
+            ({ } asked, _, _) => (asked, "--mode"),
+            (_, { } asked, _) => (asked, "the workflow"),
+            (_, _, { } asked) => (asked, "CLAUDE_CODE_MODE"),
+            _ => ("auto", "the default"),
+        };
+        return executors.CreateExecutor(mode, askedBy);
+    }
+
     private static IEnumerable<string> Notices(
         RepositoryFacts facts, ExecutorProbe probe, IReadOnlyDictionary<string, string> environment,
         SandboxKind sandbox)
@@ -156,8 +161,9 @@ internal sealed class RunSubmission(
                     "trust_unknown", $"--trust {asked} does not exist.", "Use none, instructions or full.", Fault.User);
         }
 
-        // A repository that is not there, or no longer, is nobody's; that must not keep other repositories from running.
-        var named = options.TrustedRepositories.Where(trusted => !Path.IsPathRooted(trusted) || Directory.Exists(trusted))
+        // A trusted repository that is not there, or no longer, must not keep other ones from running.
+        var named = options.TrustedRepositories
+            .Where(trusted => !Path.IsPathRooted(trusted) || Directory.Exists(trusted))
             .Any(trusted => string.Equals(
                 RepositorySource.Parse(trusted, options.Home).Canonical,
                 source.Canonical,

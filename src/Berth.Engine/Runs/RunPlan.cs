@@ -70,7 +70,7 @@ internal sealed record RunPlan
     /// <summary>The base URL of the model, for the next host if this one dies: it may be started with other settings.</summary>
     public required Uri Upstream { get; init; }
 
-    /// <summary>Whether a credential is sent to the model. It is kept nowhere, so a host without one cannot serve the run.</summary>
+    /// <summary>Whether a credential is sent to the model. It is kept nowhere: a host without one cannot serve the run.</summary>
     public bool NeedsCredential { get; init; }
 
     public bool HasSystemPrompt { get; init; }

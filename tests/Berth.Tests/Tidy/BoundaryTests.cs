@@ -38,7 +38,7 @@ public sealed partial class BoundaryTests
         ["src/Berth.Supervisor/Program.cs"] = "run",
         ["src/Berth.Engine/ClaudeCodeAgent.cs"] = "run",
         ["src/Berth.Engine/Gateway/ModelGateway.cs"] = "request",
-        ["src/Berth/Commands/CommandBoundary.cs"] = "command",
+        ["src/Berth/Program.cs"] = "command",
         ["src/Berth.Supervisor/OutputPump.cs"] = "background loop",
     };
 
