@@ -67,10 +67,10 @@ internal sealed record RunPlan
     /// <summary>The host path of the CLI's binary.</summary>
     public required string ClaudeBinary { get; init; }
 
-    /// <summary>The base URL of the model, for the next host if this one dies: it may be started with other settings.</summary>
+    /// <summary>The model's base URL: the next host, if this one dies, may be started with other settings.</summary>
     public required Uri Upstream { get; init; }
 
-    /// <summary>Whether a credential is sent to the model. It is kept nowhere: a host without one cannot serve the run.</summary>
+    /// <summary>Whether the model wants a credential. It is kept nowhere; a host without one cannot serve.</summary>
     public bool NeedsCredential { get; init; }
 
     public bool HasSystemPrompt { get; init; }
