@@ -145,7 +145,9 @@ public sealed class ModelGatewayTests : IAsyncLifetime
         using var request = Message("start\ntext The beginning\ncut");
         using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
 
-        await Assert.ThrowsAnyAsync<Exception>(() => response.Content.ReadAsStringAsync(limit.Token));
+        // Cut before its first byte was through, it is a refusal; after that, a broken answer. Never a whole one.
+        var read = await Record.ExceptionAsync(() => response.Content.ReadAsStringAsync(limit.Token));
+        Assert.True(read is HttpRequestException or IOException || response.StatusCode == HttpStatusCode.BadGateway);
     }
 
     [Fact]
