@@ -51,6 +51,11 @@ internal static class ClaudeBinary
     // The binary is in the platform's own package beside it.
     private static string? Native(string path)
     {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
         var real = new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? path;
         for (var folder = Directory.GetParent(real); folder is not null; folder = folder.Parent)
         {
@@ -61,7 +66,7 @@ internal static class ClaudeBinary
             }
         }
 
-        return File.Exists(real) && !real.EndsWith(".cjs", StringComparison.Ordinal) ? real : null;
+        return real.EndsWith(".cjs", StringComparison.Ordinal) ? null : real;
     }
 
     private static string Platform =>
