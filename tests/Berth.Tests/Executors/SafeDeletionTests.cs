@@ -120,13 +120,16 @@ public sealed class SafeDeletionTests : IDisposable
     [Fact]
     public void A_tree_far_deeper_than_a_path_may_be_long_is_removed()
     {
-        MakeDeep(5_000);
+        // Other tests of this process open files meanwhile; a descriptor left open at each level would be far more.
+        const int Levels = 5_000;
+        const int OpenedByOthers = Levels / 5;
+        MakeDeep(Levels);
         var before = OpenDescriptors();
 
         Assert.Empty(SafeDeletion.Remove(folder, ["workspace"], Ending));
 
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder));
-        Assert.InRange(OpenDescriptors(), 0, before + 8);
+        Assert.InRange(OpenDescriptors(), 0, before + OpenedByOthers);
     }
 
     [Fact]
