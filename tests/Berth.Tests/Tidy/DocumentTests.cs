@@ -111,7 +111,7 @@ public sealed partial class DocumentTests
     public void A_path_of_a_machine_is_found()
     {
         Assert.NotEmpty(MachinePaths("a", "see /home/alexandra/berth/x"));
-        Assert.NotEmpty(MachinePaths("a", "see /work/berth/x"));
+        Assert.NotEmpty(MachinePaths("a", "see /home/builder/berth/x"));
         Assert.NotEmpty(MachinePaths("a", $"see {SourceTree.Root}/x"));
         Assert.Empty(MachinePaths("a", "/home/agent/.claude /home/you/x /root /workspace/work/x https://a.org/x"));
     }
@@ -267,7 +267,7 @@ public sealed partial class DocumentTests
     private static partial Regex Inline { get; }
 
     [GeneratedRegex(
-        @"(?<![\w./-])(/work/|/Users/\w|/root/\.?\w+/\w|/home/(?!agent\b|you\b|user\b|me\b|alice\b)\w+/)\S*",
+        @"(?<![\w./-])(/Users/\w|/root/\.?\w+/\w|/home/(?!agent\b|you\b|user\b|me\b|alice\b)\w+/)\S*",
         RegexOptions.ExplicitCapture,
         matchTimeoutMilliseconds: 1000)]
     private static partial Regex MachinePath { get; }
