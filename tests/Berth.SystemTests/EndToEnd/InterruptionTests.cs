@@ -190,13 +190,12 @@ public sealed class InterruptionTests
         return command.Output.Trim();
     }
 
-    private static async Task<string> OnlyRunAsync(BerthHome home)
-    {
-        var runs = Path.Combine(home.Home, "runs");
-        await Eventually.TrueAsync(() => Directory.Exists(runs)
-            && Directory.EnumerateDirectories(runs).Any(), "a run directory", BerthHome.Patience);
-        return Path.GetFileName(Directory.EnumerateDirectories(runs).Single());
-    }
+    // From the list, not from the folder of the run directories: a run's directory is there before its record.
+    private static Task<string> OnlyRunAsync(BerthHome home) => Eventually.SomeAsync(
+        async () => (await home.BerthAsync(Cancel, "ps", "--json")).Json.EnumerateArray()
+            .Select(run => run.GetProperty("id").GetString()).SingleOrDefault(),
+        "a run",
+        BerthHome.Patience);
 
     private static Task WaitForFileAsync(BerthHome home, string id, string name) =>
         Eventually.TrueAsync(
