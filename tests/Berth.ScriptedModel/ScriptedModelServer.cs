@@ -43,6 +43,7 @@ internal sealed class ScriptedModelServer : IAsyncDisposable
 
     private readonly ScriptedModelOptions options;
     private readonly ConcurrentQueue<ModelRequest> requests = new();
+    private readonly ConcurrentDictionary<int, ModelRequest> underWay = new();
     private readonly ConcurrentDictionary<string, int> attempts = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource stopping = new();
     private readonly Lock logGate = new();
@@ -81,6 +82,9 @@ internal sealed class ScriptedModelServer : IAsyncDisposable
     /// <summary>Every request that has been answered, or broken off, so far.</summary>
     public IReadOnlyList<ModelRequest> Requests => [.. requests];
 
+    /// <summary>Whether a turn of a script is being played at this moment.</summary>
+    public bool IsPlaying => underWay.Values.Any(request => request.Turn is not null);
+
     /// <summary>Starts to listen.</summary>
     public static async Task<ScriptedModelServer> StartAsync(
         ScriptedModelOptions options, CancellationToken cancellation = default)
@@ -117,6 +121,7 @@ internal sealed class ScriptedModelServer : IAsyncDisposable
         var request = Describe(http.Request);
         var began = TimeProvider.System.GetTimestamp();
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping.Token);
+        underWay[request.Number] = request;
         try
         {
             await RouteAsync(http, request, gone.Token);
@@ -128,6 +133,7 @@ internal sealed class ScriptedModelServer : IAsyncDisposable
         finally
         {
             request.Ms = (long)TimeProvider.System.GetElapsedTime(began).TotalMilliseconds;
+            underWay.TryRemove(request.Number, out _);
             requests.Enqueue(request);
             Log(request);
         }

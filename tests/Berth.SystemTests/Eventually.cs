@@ -8,7 +8,7 @@ namespace Berth.SystemTests;
 internal static class Eventually
 {
     /// <summary>The bound where none is named: far above what is needed on a loaded machine.</summary>
-    internal static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+    internal static readonly TimeSpan Bound = TimeSpan.FromSeconds(90);
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 

@@ -5,8 +5,11 @@ namespace Berth.SystemTests.Claude;
 /// <summary>The rows of the tables of CLI behaviour that a verdict rests on.</summary>
 internal static class CorpusCases
 {
+    /// <summary>The command that a tool runs when it is to be interrupted.</summary>
+    public const string ToolCommand = "sleep 30";
+
     private const string Endless = "repeat forever\nbash echo turn {{turn}}";
-    private const string InTool = "bash sleep 30\n---\ntext done";
+    private const string InTool = $"bash {ToolCommand}\n---\ntext done";
     private const string Waiting = "hang";
     private const string Hidden = "tool Bash {\"command\":\"sleep 1; echo late\",\"run_in_background\":true}";
     private const string Denied =

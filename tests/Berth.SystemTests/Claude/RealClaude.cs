@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Berth.Engine.Claude;
@@ -12,12 +13,10 @@ internal sealed record Recording(IReadOnlyList<string> Stdout, IReadOnlyList<str
 /// <summary>Runs the real CLI against the scripted model, as the engine calls it but without a sandbox.</summary>
 internal sealed class RealClaude(string claude, string folder)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-
-    // What is to be interrupted has no event of its own: a request that waits, or a command that runs.
-    private static readonly TimeSpan UnderWay = TimeSpan.FromMilliseconds(700);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     private readonly List<string> stdout = [];
+    private ScriptedModelServer? model;
     private bool signalled;
 
     /// <summary>The CLI's native binary, or null where it is not installed.</summary>
@@ -49,9 +48,10 @@ internal sealed class RealClaude(string claude, string folder)
         var home = Directory.CreateDirectory(Path.Combine(folder, "home")).FullName;
         var temp = Directory.CreateDirectory(Path.Combine(folder, "tmp")).FullName;
         var socket = Path.Combine(folder, "model.sock");
-        await using var model = corpusCase.NoGateway
+        await using var server = corpusCase.NoGateway
             ? null
             : await ScriptedModelServer.StartAsync(new() { Port = null, UnixSocket = socket }, patience.Token);
+        model = server;
         var invocation = new ClaudeInvocation
         {
             Claude = claude,
@@ -168,7 +168,8 @@ internal sealed class RealClaude(string claude, string folder)
             if (corpusCase.Signal is { } signal && isDue)
             {
                 signalled = true;
-                await Task.Delay(UnderWay, stop);
+                await Eventually.TrueAsync(
+                    () => IsUnderWay(child, corpusCase), "what is to be interrupted", Patience);
                 await StopAsync(child, input, signal, stop);
             }
 
@@ -176,6 +177,25 @@ internal sealed class RealClaude(string claude, string folder)
             {
                 return;
             }
+        }
+    }
+
+    // What is to be interrupted has no event of its own: a request that waits, or a command that runs.
+    private bool IsUnderWay(ChildProcess child, CorpusCase corpusCase) =>
+        corpusCase.SignalAfter is "assistant"
+            ? ProcessTree.DescendantsOf(child.Id).Any(process => IsCommand(process, CorpusCases.ToolCommand))
+            : model!.IsPlaying;
+
+    private static bool IsCommand(ProcessIdentity process, string command)
+    {
+        try
+        {
+            var words = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process.Pid}/cmdline"));
+            return string.Equals(words.TrimEnd('\0').Replace('\0', ' '), command, StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false;
         }
     }
 

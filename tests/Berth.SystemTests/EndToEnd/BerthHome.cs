@@ -11,8 +11,8 @@ namespace Berth.SystemTests.EndToEnd;
 /// </summary>
 internal sealed class BerthHome : IAsyncDisposable
 {
-    /// <summary>The longest that any command of these tests may take.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    /// <summary>The longest that any command of these tests may take, on a machine that has much else to do.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private readonly string folder = Directory.CreateTempSubdirectory("berth-e2e-").FullName;
     private readonly Dictionary<string, string> environment;

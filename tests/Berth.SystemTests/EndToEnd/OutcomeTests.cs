@@ -82,7 +82,7 @@ public sealed class OutcomeTests
             "bash echo half > half.txt\n---\nhang",
             Cancel,
             "--timeout",
-            "15s",
+            "40s",
             "--branch",
             "b");
 

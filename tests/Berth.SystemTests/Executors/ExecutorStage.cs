@@ -189,7 +189,12 @@ internal sealed class ExecutorStage : IAsyncDisposable
     /// <summary>The supervisor's last record is there a moment before it has ended itself.</summary>
     internal static Task NoProcessesAsync(string runId) =>
         Eventually.TrueAsync(
-            () => !RunProcesses.All()[runId].Any(), $"no process of run {runId} is left", TimeSpan.FromSeconds(5));
+            () => !RunProcesses.All()[runId].Any(), $"no process of run {runId} is left");
+
+    /// <summary>Waits until no host process has a word in its command line: what was killed is seen for a moment
+    /// more.</summary>
+    internal static Task NoProcessesWithAsync(string word) =>
+        Eventually.TrueAsync(() => ProcessesWith(word).Count == 0, $"no process with '{word}' is left");
 
     internal Task<IReadOnlyList<string>> CleanUpAsync(string runId, bool keepWorkspace = false) =>
         Executor.CleanUpAsync(runId, keepWorkspace, Ending).WaitAsync(Eventually.Bound, Ending);

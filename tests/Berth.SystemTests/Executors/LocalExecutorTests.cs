@@ -1,9 +1,7 @@
-using System.Globalization;
 using Berth.Engine.Executors;
 using Berth.Engine.Executors.Local;
 using Berth.Engine.Transcripts;
 using Berth.Protocol;
-using Berth.Protocol.Posix;
 using Xunit;
 
 namespace Berth.SystemTests.Executors;
@@ -20,7 +18,7 @@ public sealed class LocalExecutorTests : ExecutorConformance
         {
             RunsFolder = runsFolder,
             SupervisorPath = SystemTestEnvironment.Supervisor,
-            ReplyLimit = TimeSpan.FromSeconds(2),
+            ReplyLimit = TimeSpan.FromSeconds(8),
         },
         new JournalReader(TimeProvider.System),
         TimeProvider.System);
@@ -69,29 +67,6 @@ public sealed class LocalExecutorTests : ExecutorConformance
             Assert.Empty(await Stage.CleanUpAsync(spec.RunId));
             Assert.DoesNotContain(ControlGroups.Detect().FoldersOf(spec.RunId, policy), Directory.Exists);
         }
-    }
-
-    [Fact]
-    public async Task A17_Many_short_runs_leave_no_zombie_and_no_descriptor()
-    {
-        var count =
-            int.Parse(Environment.GetEnvironmentVariable("BERTH_TEST_RUNS") ?? "50", CultureInfo.InvariantCulture);
-        await Stage.RunAsync(Stage.Shell(Stage.NewRun(), "echo warm"));
-        var before = Descriptors();
-
-        await Parallel.ForEachAsync(
-            Enumerable.Range(0, count),
-            new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = Ending },
-            async (_, _) =>
-            {
-                var spec = Stage.Shell(Stage.NewRun(), "echo hello > file; echo hello");
-                Assert.Equal(0, (await Stage.RunAsync(spec)).ExitCode);
-                Assert.Empty(await Stage.CleanUpAsync(spec.RunId));
-            });
-
-        await Eventually.TrueAsync(
-            () => ProcessTree.ZombiesOf(Environment.ProcessId).Count == 0, "every child was reaped");
-        Assert.InRange(Descriptors(), 0, before + 15);
     }
 
     [Fact]
@@ -165,8 +140,6 @@ public sealed class LocalExecutorTests : ExecutorConformance
         await UnmountAllAsync();
         await base.DisposeAsync();
     }
-
-    private static int Descriptors() => Directory.EnumerateFileSystemEntries("/proc/self/fd").Count();
 
     // What is made before the spec, so that the full disk meets the spec.
     private static void ExecutionPlanFiles(RunDirectory run) => ExecutionPlan.Prepare(run, SandboxKind.Bubblewrap);

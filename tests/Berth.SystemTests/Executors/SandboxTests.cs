@@ -175,7 +175,7 @@ public sealed class SandboxTests : IAsyncDisposable
         using var folder = new SocketFolder(run.GatewayFolder);
         using var gateway = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         var spec = stage.Shell(run, """
-            for i in $(seq 200); do
+            for i in $(seq 1200); do
               perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0);
                 exit !connect(S, pack_sockaddr_un("/run/berth/gateway/model.sock"))' && echo connected && break
               sleep 0.05
@@ -192,11 +192,12 @@ public sealed class SandboxTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData("#!/bin/sh\necho broken >&2; exit 3\n", "supervisor_died_at_start", "broken")]
-    [InlineData("#!/bin/sh\nexec sleep 600\n", "supervisor_start_timeout", "not begun")]
-    [InlineData("no program", "supervisor_start_failed", "could not be started")]
-    [InlineData(null, "supervisor_missing", "not there")]
-    public async Task A_supervisor_that_does_not_begin_is_told_by_what_it_did(string? program, string code, string said)
+    [InlineData("#!/bin/sh\necho broken >&2; exit 3\n", "supervisor_died_at_start", "broken", 60)]
+    [InlineData("#!/bin/sh\nexec sleep 600\n", "supervisor_start_timeout", "not begun", 1)]
+    [InlineData("no program", "supervisor_start_failed", "could not be started", 60)]
+    [InlineData(null, "supervisor_missing", "not there", 60)]
+    public async Task A_supervisor_that_does_not_begin_is_told_by_what_it_did(
+        string? program, string code, string said, int seconds)
     {
         var path = Path.Combine(stage.RunsFolder, "supervisor");
         if (program is not null)
@@ -207,7 +208,7 @@ public sealed class SandboxTests : IAsyncDisposable
 
         var options = new LocalExecutorOptions
         {
-            RunsFolder = stage.RunsFolder, SupervisorPath = path, StartLimit = TimeSpan.FromSeconds(1),
+            RunsFolder = stage.RunsFolder, SupervisorPath = path, StartLimit = TimeSpan.FromSeconds(seconds),
         };
         var executor = new LocalExecutor(options, new JournalReader(TimeProvider.System), TimeProvider.System);
         var spec = stage.Shell(stage.NewRun(), "true");

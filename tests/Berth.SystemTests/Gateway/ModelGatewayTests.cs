@@ -12,7 +12,7 @@ namespace Berth.SystemTests.Gateway;
 /// <summary>The gateway between a plain HTTP client on its socket and the scripted model as its upstream.</summary>
 public sealed class ModelGatewayTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private readonly CancellationTokenSource limit = new(Patience);
     private readonly RunDirectory directory = new(Directory.CreateTempSubdirectory("berth-gateway-").FullName);
     private readonly Notes notes = new();

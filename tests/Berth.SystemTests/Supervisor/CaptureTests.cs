@@ -143,7 +143,7 @@ public sealed class CaptureTests : IDisposable
             "git config filter.slow.clean 'sleep 4721'; echo '* filter=slow' > .gitattributes; echo x > a",
                 bound: TimeSpan.FromSeconds(2));
         Assert.Equal((CaptureState.Failed, "capture_timed_out"), (capture.State, capture.Failure?.Code));
-        SupervisedFixture.AssertNoProcess("sleep\u00004721");
+        await SupervisedFixture.NoProcessAsync("sleep\u00004721");
     }
 
     [Fact]
@@ -160,7 +160,7 @@ public sealed class CaptureTests : IDisposable
         var exit = await run.EndAsync();
         Assert.Equal("capture_cancelled", exit.Capture?.Failure?.Code);
         Assert.Equal(ExitCause.Exited, exit.Cause);
-        SupervisedFixture.AssertNoProcess("sleep\u00004722");
+        await SupervisedFixture.NoProcessAsync("sleep\u00004722");
     }
 
     [Fact]

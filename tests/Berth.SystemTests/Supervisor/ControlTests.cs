@@ -36,6 +36,8 @@ public sealed class ControlTests : IDisposable
     [Fact]
     public async Task Input_after_the_result_is_refused()
     {
+        // It stays after its result until it is cancelled, so there is somebody to refuse.
+        run.Limits = run.Limits with { ResultGrace = SupervisedFixture.Bound };
         run.StartFake("!result over\n!sleep 2", "linger");
         await run.WaitForAsync("result");
         await Eventually.TrueAsync(

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
@@ -17,7 +18,7 @@ public sealed class LimitTests : IDisposable
         run?.Dispose();
         foreach (var folder in cgroups)
         {
-            Directory.Delete(folder);
+            RemoveCgroup(folder);
         }
 
         foreach (var mount in mounts)
@@ -36,7 +37,7 @@ public sealed class LimitTests : IDisposable
         var exit = await run.EndAsync();
         Assert.True(exit.ProcessLimit);
         Assert.False(exit.OutOfMemory);
-        SupervisedFixture.AssertNoProcess("sleep\u00004731");
+        await SupervisedFixture.NoProcessAsync("sleep\u00004731");
     }
 
     [Fact]
@@ -93,6 +94,24 @@ public sealed class LimitTests : IDisposable
         var exit = await run.EndAsync();
         Assert.Equal(0, exit.ExitCode);
         Assert.True(run.Has("result"));
+    }
+
+    // A process that was killed is in it until the kernel has taken it apart.
+    private static void RemoveCgroup(string folder)
+    {
+        var watch = Stopwatch.StartNew();
+        while (true)
+        {
+            try
+            {
+                Directory.Delete(folder);
+                return;
+            }
+            catch (IOException) when (watch.Elapsed < SupervisedFixture.Bound)
+            {
+                Thread.Sleep(TimeSpan.FromMilliseconds(20));
+            }
+        }
     }
 
     private static bool IsFull(string path) => new DriveInfo(path).AvailableFreeSpace < 64 * 1024;

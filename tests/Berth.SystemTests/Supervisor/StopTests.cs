@@ -7,6 +7,8 @@ namespace Berth.SystemTests.Supervisor;
 /// <summary>FAULTS A 4 to 9 and 12: however the agent behaves, the run ends, and nothing of it lives on.</summary>
 public sealed class StopTests : IDisposable
 {
+    // Far above what a loaded machine takes, and far below how long what is stopped here would go on.
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60);
     private readonly SupervisedFixture run = new();
 
     public void Dispose() => run.Dispose();
@@ -36,9 +38,9 @@ public sealed class StopTests : IDisposable
         var exit = await run.EndAsync();
         Assert.Equal((ExitCause.Cancelled, 9), (exit.Cause, exit.Signal));
         Assert.Equal(["interrupt", "term", "term_all", "kill"], run.Stages());
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(8), $"It took {watch.Elapsed}.");
+        Assert.True(watch.Elapsed < Soon, $"It took {watch.Elapsed}.");
         Assert.Empty(exit.Leaked);
-        SupervisedFixture.AssertNoProcess("sleep\u00004711");
+        await SupervisedFixture.NoProcessAsync("sleep\u00004711");
     }
 
     [Fact]
@@ -56,16 +58,18 @@ public sealed class StopTests : IDisposable
     [Fact]
     public async Task A_second_cancel_kills_at_once_and_fifty_change_nothing()
     {
-        run.Stop = new StopPlan();
+        var patient = TimeSpan.FromHours(1);
+        run.Stop = new StopPlan { InterruptGrace = patient, TermGrace = patient, TermAllGrace = patient };
         run.StartFake("!ignore INT TERM HUP interrupt\n!say working\n!hang");
         await run.WaitForAsync("assistant");
-        var watch = Stopwatch.StartNew();
-        var replies = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => run.CancelAsync()));
-        Assert.All(replies, reply => Assert.True(reply.Ok));
+        Assert.True((await run.CancelAsync()).Ok);
+
+        // The run may be over before the last of them is heard; none of them hears a no before that.
+        var replies = await Task.WhenAll(Enumerable.Range(0, 49).Select(_ => run.TryCancelAsync()));
+        Assert.All(replies, reply => Assert.True(reply is null or { Ok: true }));
         var exit = await run.EndAsync();
         Assert.Equal(ExitCause.Cancelled, exit.Cause);
         Assert.Equal("kill", run.Stages()[^1]);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"It took {watch.Elapsed}.");
     }
 
     [Theory]
@@ -78,7 +82,7 @@ public sealed class StopTests : IDisposable
         Assert.Equal((ExitCause.Exited, 0), (exit.Cause, exit.ExitCode));
         Assert.True(exit.LeftoversKilled > 0);
         Assert.True(run.Has(BerthEvents.LeftoversKilled));
-        SupervisedFixture.AssertNoProcess("sleep\u00004712");
+        await SupervisedFixture.NoProcessAsync("sleep\u00004712");
     }
 
     [Fact]
@@ -87,7 +91,7 @@ public sealed class StopTests : IDisposable
         run.InBubblewrap().StartFake("!bare-daemon 4713");
         var exit = await run.EndAsync();
         Assert.Equal(0, exit.ExitCode);
-        SupervisedFixture.AssertNoProcess("sleep\u00004713");
+        await SupervisedFixture.NoProcessAsync("sleep\u00004713");
     }
 
     [Fact]
@@ -98,8 +102,8 @@ public sealed class StopTests : IDisposable
         var watch = Stopwatch.StartNew();
         var exit = await run.EndAsync();
         Assert.Equal(ExitCause.Exited, exit.Cause);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"It took {watch.Elapsed}.");
-        SupervisedFixture.AssertNoProcess("sleep\u00004714");
+        Assert.True(watch.Elapsed < Soon, $"It took {watch.Elapsed}.");
+        await SupervisedFixture.NoProcessAsync("sleep\u00004714");
     }
 
     [Fact]
@@ -125,7 +129,8 @@ public sealed class StopTests : IDisposable
     [Fact]
     public async Task The_time_limit_ends_a_run_and_what_it_had_said_is_kept()
     {
-        run.Limits = run.Limits with { Timeout = TimeSpan.FromSeconds(3) };
+        // Long enough for the agent to have spoken, on a loaded machine too.
+        run.Limits = run.Limits with { Timeout = TimeSpan.FromSeconds(10) };
         run.Stop = run.Stop with { TermGrace = TimeSpan.FromSeconds(20) };
         run.StartFake("!say working\n!no-result\n!ignore interrupt\n!hang");
         var exit = await run.EndAsync();
@@ -150,8 +155,7 @@ public sealed class StopTests : IDisposable
         await run.WaitForAsync("assistant");
         Assert.True(run.Supervisor.Signal(9));
         _ = await run.Supervisor.Exit.WaitAsync(SupervisedFixture.Bound, TestContext.Current.CancellationToken);
-        await Eventually.PassesAsync(() =>
-            SupervisedFixture.AssertNoProcess("sleep\u00004715"), SupervisedFixture.Bound);
+        await SupervisedFixture.NoProcessAsync("sleep\u00004715");
         Assert.False(File.Exists(run.Directory.ExitFile));
         Assert.True(run.Has("assistant"));
     }

@@ -11,7 +11,7 @@ namespace Berth.SystemTests.Supervisor;
 /// <summary>One run under a real supervisor, started from the folder of the tests.</summary>
 internal sealed class SupervisedFixture : IDisposable
 {
-    internal static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
+    internal static readonly TimeSpan Bound = TimeSpan.FromMinutes(3);
     private ChildProcess? supervisor;
 
     internal SupervisedFixture(string? root = null)
@@ -192,29 +192,46 @@ internal sealed class SupervisedFixture : IDisposable
             Token);
         await socket.SendAsync("\n"u8.ToArray(), Token);
         using var reader = new StreamReader(new NetworkStream(socket));
-        var line = await reader.ReadLineAsync(Token).AsTask().WaitAsync(Bound, Token);
-        return JsonSerializer.Deserialize(line!, ProtocolJson.Default.ControlReply)!;
+        var line = await reader.ReadLineAsync(Token).AsTask().WaitAsync(Bound, Token)
+            ?? throw new IOException("The supervisor ended before it answered.");
+        return JsonSerializer.Deserialize(line, ProtocolJson.Default.ControlReply)!;
     }
 
     internal Task<ControlReply> CancelAsync(bool force = false) =>
         AskAsync(new ControlRequest { Verb = ControlVerb.Cancel, Force = force });
 
-    /// <summary>Fails where a process with this word in its command line lives.</summary>
-    internal static void AssertNoProcess(string word)
+    /// <summary>Asks for a stop; null where the supervisor ended before it answered.</summary>
+    internal async Task<ControlReply?> TryCancelAsync()
     {
-        var alive = System.IO.Directory.EnumerateDirectories("/proc").Where(folder =>
+        try
         {
-            try
-            {
-                return int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out _)
-                    && File.ReadAllText(Path.Combine(folder, "cmdline")).Contains(word, StringComparison.Ordinal);
-            }
-            catch (IOException)
-            {
-                return false;
-            }
-        });
-        Assert.Empty(alive);
+            return File.Exists(Path.Combine(Directory.Root, RunDirectory.ControlSocketName))
+                ? await CancelAsync() : null;
+        }
+        catch (Exception gone) when (gone is IOException or SocketException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Waits until no process with this word in its command line lives: what was killed is seen for a
+    /// moment more.</summary>
+    internal static Task NoProcessAsync(string word) => Eventually.TrueAsync(
+        () => !System.IO.Directory.EnumerateDirectories("/proc").Any(folder => HasWord(folder, word)),
+        $"no process of '{word.Replace('\0', ' ')}' lives",
+        Bound);
+
+    private static bool HasWord(string folder, string word)
+    {
+        try
+        {
+            return int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out _)
+                && File.ReadAllText(Path.Combine(folder, "cmdline")).Contains(word, StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
