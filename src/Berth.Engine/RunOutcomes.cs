@@ -10,6 +10,9 @@ namespace Berth.Engine;
 /// </summary>
 internal static class RunOutcomes
 {
+    // Said by the supervisor where somebody's hard stop met the capture.
+    private const string CaptureCancelled = "capture_cancelled";
+
     /// <summary>The outcome of a run whose execution ended.</summary>
     public static RunOutcome Of(Execution execution)
     {
@@ -26,6 +29,8 @@ internal static class RunOutcomes
             // A result that was there before the time was up still counts.
             { Cause: ExitCause.TimedOut } when !verdict.Succeeded => (RunState.TimedOut, verdict.Failure),
             _ when !verdict.Succeeded => (RunState.Failed, verdict.Failure),
+            { Capture: { State: CaptureState.Failed, Failure: { Code: CaptureCancelled } ended } } =>
+                (RunState.Cancelled, ended),
             { Capture: { State: CaptureState.Failed, Failure: var failure } } => (RunState.Failed, failure),
             _ => (RunState.Succeeded, null),
         };

@@ -20,7 +20,7 @@ internal sealed class WorkspaceBuilder(WorkspaceOptions options, GitProgram git)
         WorkspaceRequest request, RunWorkspace run, Mirror mirror, CancellationToken cancellation)
     {
         var place = request.RunDirectory.Workspace;
-        var aside = place + ".new";
+        var aside = request.RunDirectory.HalfWorkspace;
         if (Directory.Exists(aside))
         {
             Directory.Delete(aside, recursive: true);

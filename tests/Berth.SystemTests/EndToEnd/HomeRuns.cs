@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Berth.SystemTests.EndToEnd;
 
-/// <summary>What tests do with the runs of a home: start them, wait for what they come to, kill what serves them.</summary>
+/// <summary>What tests do with the runs of a home: start, wait for, and kill what serves them.</summary>
 internal static class HomeRuns
 {
     public const int Kill = 9;
@@ -98,12 +98,9 @@ internal static class HomeRuns
         $"no process of {id} is left",
         BerthHome.Patience);
 
-    /// <summary>Waits until no process has a word in its command line.</summary>
-    public static Task NobodySaysAsync(string word) => Eventually.TrueAsync(
-        () => ProcessesWhere(folder => Read(Path.Combine(folder, "cmdline")).Contains(
-            word, StringComparison.Ordinal)).Count == 0,
-        $"no process with '{word}' is left",
-        BerthHome.Patience);
+    /// <summary>The processes that have a word in their command line.</summary>
+    public static IReadOnlyList<ProcessIdentity> ProcessesWith(string word) =>
+        ProcessesWhere(folder => Read(Path.Combine(folder, "cmdline")).Contains(word, StringComparison.Ordinal));
 
     public static void AssertNumberedWithoutGaps(this BerthHome home, string id)
     {

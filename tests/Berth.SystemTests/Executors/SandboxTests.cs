@@ -134,7 +134,7 @@ public sealed class SandboxTests : IAsyncDisposable
             var lines = await TryAsync("""
                 env | cut -d= -f1 | sort | tr '\n' ' '; echo
                 cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -i -E 'canary|api_key|auth_token|oauth'
-                cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -v grep | grep -i -E 'canary-of'
+                cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -v grep | grep -i 'canary[-]of'
                 true
                 """);
 

@@ -33,6 +33,15 @@ public sealed class RunOutcomesTests
     }
 
     [Fact]
+    public void A_hard_stop_that_met_the_capture_is_a_cancel_and_no_failure()
+    {
+        var stopped = new Failure("capture_cancelled", "Stopped.", "Look there.", Fault.Nobody);
+        var outcome = RunOutcomes.Of(Ended(ExitCause.Exited, CaptureState.Failed, stopped));
+
+        Assert.Equal((RunState.Cancelled, stopped), (outcome.State, outcome.Error));
+    }
+
+    [Fact]
     public void What_capture_had_to_leave_is_a_warning()
     {
         var outcome = RunOutcomes.Of(Ended(ExitCause.Exited, CaptureState.Bundled, Broken));

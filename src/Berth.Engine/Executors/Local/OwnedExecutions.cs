@@ -20,7 +20,9 @@ internal static class OwnedExecutions
 
     /// <summary>The entries of a run directory that clean-up removes. The journal and the records stay.</summary>
     internal static IReadOnlyList<string> Removable(RunDirectory run, bool keepWorkspace) =>
-        keepWorkspace ? Always : [Path.GetFileName(run.Workspace), .. Always];
+        keepWorkspace
+            ? Always
+            : [Path.GetFileName(run.Workspace), Path.GetFileName(run.HalfWorkspace), .. Always];
 
     /// <summary>What of a run is still there.</summary>
     internal static IReadOnlyList<string> ResidueOf(
