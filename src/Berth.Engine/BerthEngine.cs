@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Executors.Local;
@@ -10,6 +9,7 @@ using Berth.Engine.Transcripts;
 using Berth.Engine.Workflows;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine;
 
@@ -34,6 +34,7 @@ internal sealed class BerthEngine
     private readonly JournalReader journals;
     private readonly RepositoryWorkspaces workspaces;
     private readonly ExecutorFactory executors;
+    private readonly RunHosts hosts;
 
     private BerthEngine(BerthOptions options, TimeProvider time)
     {
@@ -44,6 +45,7 @@ internal sealed class BerthEngine
             UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         runs = new RunStore(Database.Open(Path.Combine(options.Home, "berth.db")), time);
         directories = new RunDirectories(Path.Combine(options.Home, "runs"), options.RunsRoot);
+        hosts = new RunHosts(options, directories);
         journals = new JournalReader(time);
         Workflows = new WorkflowCatalog(new WorkflowOptions { Folders = options.WorkflowFolders });
         workspaces = new RepositoryWorkspaces(
@@ -72,9 +74,15 @@ internal sealed class BerthEngine
     /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
     public async Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel)
     {
+        var id = RunId.New(time);
+        using var host = hosts.StartWaiting(id);
         var submission = new RunSubmission(options, Workflows, workspaces, executors, directories, runs);
-        var run = await submission.CreateAsync(request, time, cancel);
-        StartHost(run.Id);
+        var run = await submission.CreateAsync(id, request, cancel);
+        if (!host.Begin())
+        {
+            hosts.Start(run.Id);
+        }
+
         return ViewOf(run);
     }
 
@@ -145,7 +153,7 @@ internal sealed class BerthEngine
                         Fault.Berth);
                 }
 
-                StartHost(id);
+                hosts.Start(id);
                 hostSeen = time.GetTimestamp();
             }
 
@@ -169,10 +177,23 @@ internal sealed class BerthEngine
             .ToList();
         foreach (var run in orphans)
         {
-            StartHost(run.Id);
+            hosts.Start(run.Id);
         }
 
         return orphans.Count;
+    }
+
+    /// <summary>Makes this process a run's host that waits: until the run exists, or is never to exist.</summary>
+    /// <returns>Whether the run is there.</returns>
+    public async Task<bool> WaitForRunAsync(string id, Stream input, CancellationToken stop)
+    {
+        if (!await WaitingHost.IsToBeginAsync(input, stop))
+        {
+            return false;
+        }
+
+        Descriptor.SendErrorsTo(directories.HostLog(id));
+        return true;
     }
 
     /// <summary>The host of one run: its whole flow. Returns at once where the run has a host already.</summary>
@@ -224,28 +245,6 @@ internal sealed class BerthEngine
             SandboxKind.Bubblewrap,
             claude,
             cancel);
-    }
-
-    private void StartHost(string id)
-    {
-        var command = options.HostCommand;
-        try
-        {
-            using var host = DetachedProgram.Start(
-                command[0],
-                [.. command.Skip(1), id],
-                options.Environment,
-                directories.HostLog(id));
-        }
-        catch (Win32Exception error)
-        {
-            throw new FailureException(
-                "host_start_failed",
-                $"The program that hosts runs, {command[0]}, could not be started: {error.Message}.",
-                "Check that Berth is installed completely; berth ps starts the run's host again.",
-                Fault.Operator,
-                error);
-        }
     }
 
     // Without the credential a host would fail the run's model calls; without a host they only wait for the next one.

@@ -62,8 +62,7 @@ internal sealed class ClaudeCodeAgent(
         try
         {
             await flow.WaitForPlaceAsync(options.MaxConcurrent, either.Token);
-            await PrepareAsync(flow, either.Token); // (2)
-            execution = await ExecuteAsync(flow, executor, cancels, stop); // (4) (5)
+            execution = await WorkAsync(flow, executor, cancels, either.Token, stop); // (2) (4) (5)
             await CaptureAsync(flow, execution, stop); // (6)
             await DeliverAsync(flow, stop); // (7)
             return RunOutcomes.Of(execution);
@@ -86,6 +85,18 @@ internal sealed class ClaudeCodeAgent(
         }
     }
 
+    private async Task<Execution> WorkAsync(
+        RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken beforeStart, CancellationToken stop)
+    {
+        // The gateway takes as long to start as the workspace to make, so both are done at once.
+        var model = options.Gateway with { Upstream = flow.Plan.Upstream };
+        await using var notes = new GatewayNotes(flow, executor);
+        await using var gateway = ModelGateway.Serve(flow.Directory, model, notes, time, stop);
+        await PrepareAsync(flow, beforeStart); // (2)
+        await gateway.Ready;
+        return await ExecuteAsync(flow, executor, cancels, notes, stop); // (4) (5)
+    }
+
     // (2)
     private async Task PrepareAsync(RunFlow flow, CancellationToken cancel)
     {
@@ -104,11 +115,9 @@ internal sealed class ClaudeCodeAgent(
         RunFlow flow,
         IExecutor executor,
         CancelWatch cancels,
+        GatewayNotes notes,
         CancellationToken stop)
     {
-        await using var notes = new GatewayNotes(flow, executor);
-        var model = options.Gateway with { Upstream = flow.Plan.Upstream };
-        await using var gateway = await ModelGateway.ServeAsync(flow.Directory, model, notes, time, stop);
         var found = flow.Progress.StartIntended
             ? await executor.RecoverAsync(flow.Id, stop)
             : new(ExecutionState.NeverStarted);

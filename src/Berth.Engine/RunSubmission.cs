@@ -22,7 +22,7 @@ internal sealed class RunSubmission(
 
     /// <summary>Checks everything and creates the run in the state <c>queued</c>. It still needs a host.</summary>
     /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
-    public async Task<RunRecord> CreateAsync(RunRequest request, TimeProvider time, CancellationToken cancel)
+    public async Task<RunRecord> CreateAsync(string id, RunRequest request, CancellationToken cancel)
     {
         var workflow = workflows.Load(request.Workflow);
         Refuse(
@@ -32,7 +32,6 @@ internal sealed class RunSubmission(
             "Remove it.");
         var input = ClaudeCommandLine.InputLine(request.Message);
         var environment = Merge(workflow.Environment, request.Environment);
-        var id = RunId.New(time);
         var plan = await PlanAsync(request, workflow, environment, id, cancel);
         var secrets = new RunSecrets
         {
@@ -69,9 +68,12 @@ internal sealed class RunSubmission(
             "Leave out --sandbox none, or give the workflow explicit tool rules.");
         var branch = request.Branch ?? $"berth/{workflow.Name}/{RunId.Short(id)}";
         var source = RepositorySource.Parse(request.Repository ?? request.CurrentDirectory, request.CurrentDirectory);
-        var facts = await workspaces.InspectAsync(source, request.Ref, branch, cancel);
         var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
-        var probe = await choice.Executor.ProbeAsync(sandbox, claude, cancel);
+        var (inspecting, probing) = (
+            workspaces.InspectAsync(source, request.Ref, branch, cancel),
+            choice.Executor.ProbeAsync(sandbox, claude, cancel));
+        await Task.WhenAll(inspecting, probing);
+        var (facts, probe) = (await inspecting, await probing);
         if (probe.Failure is { } missing)
         {
             throw new FailureException(missing);

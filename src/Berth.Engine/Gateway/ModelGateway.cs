@@ -35,29 +35,49 @@ internal sealed class ModelGateway : IAsyncDisposable
     private const int Forbidden = 403;
     private static readonly string[] Forwarded = ["/v1/messages", "/v1/messages/count_tokens"];
 
-    private readonly WebApplication app;
     private readonly SocketFolder folder;
     private readonly UpstreamClient upstream;
+    private readonly Task<WebApplication> serving;
 
-    private ModelGateway(WebApplication app, SocketFolder folder, UpstreamClient upstream)
+    private ModelGateway(
+        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time,
+        CancellationToken cancel)
     {
-        this.app = app;
-        this.folder = folder;
-        this.upstream = upstream;
+        folder = new SocketFolder(directory.GatewayFolder);
+        upstream = new UpstreamClient(options, observer, time);
+        serving = Task.Run(() => StartAsync(cancel), CancellationToken.None);
     }
 
-    /// <summary>Begins to serve a run.</summary>
+    /// <summary>Ends when calls are answered, or with what kept the gateway from it.</summary>
+    public Task Ready => serving;
+
+    /// <summary>Begins to serve a run; <see cref="Ready"/> tells when it does.</summary>
     /// <param name="directory">The run's directory; its gateway folder is there.</param>
     /// <param name="options">The upstream.</param>
     /// <param name="observer">Who is told what passes.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cancel">Gives up starting.</param>
-    public static async Task<ModelGateway> ServeAsync(
+    public static ModelGateway Serve(
         RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time,
-        CancellationToken cancel)
+        CancellationToken cancel) => new(directory, options, observer, time, cancel);
+
+    /// <summary>Stops serving: calls in flight are cut.</summary>
+    public async ValueTask DisposeAsync()
     {
-        var sockets = new SocketFolder(directory.GatewayFolder);
-        var socket = sockets.PathOf(RunDirectory.GatewaySocketName);
+        // What kept it from starting was told to whoever waited for it.
+        await ((Task)serving).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (serving.IsCompletedSuccessfully)
+        {
+            await StopAsync(await serving);
+        }
+
+        upstream.Dispose();
+        folder.Dispose();
+    }
+
+    private async Task<WebApplication> StartAsync(CancellationToken cancel)
+    {
+        var socket = folder.PathOf(RunDirectory.GatewaySocketName);
 
         // The socket of a host that died is still there as a file, and would make the bind fail.
         File.Delete(socket);
@@ -69,15 +89,21 @@ internal sealed class ModelGateway : IAsyncDisposable
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.ListenUnixSocket(socket);
         });
-        var client = new UpstreamClient(options, observer, time);
-        var server = builder.Build();
-        server.Run(context => AnswerAsync(context, client));
-        await server.StartAsync(cancel);
-        return new ModelGateway(server, sockets, client);
+        var app = builder.Build();
+        app.Run(context => AnswerAsync(context, upstream));
+        try
+        {
+            await app.StartAsync(cancel);
+            return app;
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
     }
 
-    /// <summary>Stops serving: calls in flight are cut.</summary>
-    public async ValueTask DisposeAsync()
+    private static async Task StopAsync(WebApplication app)
     {
         try
         {
@@ -89,8 +115,6 @@ internal sealed class ModelGateway : IAsyncDisposable
         }
 
         await app.DisposeAsync();
-        upstream.Dispose();
-        folder.Dispose();
     }
 
     private static async Task AnswerAsync(HttpContext context, UpstreamClient client)

@@ -2,14 +2,15 @@ using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Processes;
 
-/// <summary>Starts a program that is to outlive us: in a session of its own, with no pipe between it and us.</summary>
+/// <summary>Starts a program that is to outlive us: in a session of its own, with no output that we read.</summary>
 internal static class DetachedProgram
 {
-    /// <summary>Starts it; standard input and output are <c>/dev/null</c>.</summary>
+    /// <summary>Starts it; standard output is <c>/dev/null</c>.</summary>
     /// <param name="fileName">The program, as an absolute path.</param>
     /// <param name="arguments">Its arguments, without its own name.</param>
     /// <param name="environment">Its whole environment.</param>
-    /// <param name="errorFile">Where standard error is appended to; created with mode 0600.</param>
+    /// <param name="input">Standard input.</param>
+    /// <param name="error">Standard error. No pipe: nobody would read it when we have ended.</param>
     /// <returns>The child. It lives on when we end; while we live, its end is reaped.</returns>
     /// <exception cref="System.ComponentModel.Win32Exception">It cannot be started; the error number says
     /// why.</exception>
@@ -17,13 +18,15 @@ internal static class DetachedProgram
         string fileName,
         IReadOnlyList<string> arguments,
         IReadOnlyDictionary<string, string> environment,
-        string errorFile) =>
+        ChildStdio input,
+        ChildStdio error) =>
         ChildProcess.Start(new ChildProcessStart
         {
             FileName = fileName,
             Arguments = arguments,
             Environment = environment,
             WorkingDirectory = "/",
-            Error = ChildStdio.File(errorFile),
+            Input = input,
+            Error = error,
         });
 }

@@ -12,6 +12,8 @@ public static unsafe class Descriptor
     /// <summary>The error number of an exhausted quota.</summary>
     public const int QuotaExceeded = 122;
 
+    private const int StandardError = 2;
+
     /// <summary>Opens a file to append to it, made with mode 0600 where it is missing.</summary>
     /// <exception cref="IOException">It cannot be opened.</exception>
     public static SafeFileHandle OpenAppend(string path)
@@ -21,6 +23,17 @@ public static unsafe class Descriptor
         return descriptor >= 0
             ? new SafeFileHandle(descriptor, ownsHandle: true)
             : throw new IOException($"{path}: {Marshal.GetLastPInvokeErrorMessage()}", Marshal.GetLastPInvokeError());
+    }
+
+    /// <summary>Makes this process's standard error a file, as <see cref="OpenAppend"/> opens it.</summary>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    public static void SendErrorsTo(string path)
+    {
+        using var file = OpenAppend(path);
+        if (Libc.Duplicate(Number(file), StandardError) < 0)
+        {
+            throw new IOException($"{path}: {Marshal.GetLastPInvokeErrorMessage()}", Marshal.GetLastPInvokeError());
+        }
     }
 
     /// <summary>Reads what there is, waiting for the first byte.</summary>

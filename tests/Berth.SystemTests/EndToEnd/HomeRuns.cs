@@ -88,8 +88,8 @@ internal static class HomeRuns
 
     /// <summary>The processes that host a run.</summary>
     public static IReadOnlyList<ProcessIdentity> HostsOf(string id) =>
-        ProcessesWhere(folder => Read(Path.Combine(folder, "cmdline")).EndsWith(
-            $"host\0{id}\0", StringComparison.Ordinal));
+        ProcessesWhere(folder => Read(Path.Combine(folder, "cmdline")).Contains(
+            $"\0host\0{id}\0", StringComparison.Ordinal));
 
     /// <summary>Waits until no process of the run is left. Each has its id in its environment.</summary>
     public static Task NothingLeftAsync(string id) => Eventually.TrueAsync(

@@ -169,8 +169,12 @@ public sealed class ModelGatewayTests : IAsyncLifetime
 
     private GatewayOptions Options => new() { Upstream = model.Uri!, ApiKey = "sk-dummy-key", MaxRetries = 1 };
 
-    private Task<ModelGateway> ServeAsync(GatewayOptions options) =>
-        ModelGateway.ServeAsync(directory, options, notes, TimeProvider.System, limit.Token);
+    private async Task<ModelGateway> ServeAsync(GatewayOptions options)
+    {
+        var gateway = ModelGateway.Serve(directory, options, notes, TimeProvider.System, limit.Token);
+        await gateway.Ready;
+        return gateway;
+    }
 
     private HttpClient Client() => new(new SocketsHttpHandler
     {

@@ -29,11 +29,12 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         {
             Directory.CreateDirectory(trial.Workspace);
             ExecutionPlan.Prepare(trial, sandbox);
+            var program = claudeBinary is null ? "" : ClaudeProgram.Resolve(claudeBinary);
+            var claude = TryClaudeAsync(trial, sandbox, program, cancellation);
             checks.AddRange(sandbox == SandboxKind.Bubblewrap
-                ? await BubblewrapChecksAsync(trial, cancellation)
+                ? await BubblewrapChecksAsync(trial, claude, cancellation)
                 : [new ProbeCheck("sandbox", true, "none: weak, the agent is a bare process of yours")]);
-            var works = checks.TrueForAll(check => check.Ok);
-            checks.Add(await ClaudeCheckAsync(trial, sandbox, works, claudeBinary, cancellation));
+            checks.Add(ClaudeCheck(program, await claude, works: checks.TrueForAll(check => check.Ok)));
         }
         finally
         {
@@ -75,7 +76,7 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         : Bad("git", Missing.Git);
 
     private async Task<IReadOnlyList<ProbeCheck>> BubblewrapChecksAsync(
-        RunDirectory trial, CancellationToken cancellation)
+        RunDirectory trial, Task<ProcessResult?> claude, CancellationToken cancellation)
     {
         if (plan.Bubblewrap is not { } bubblewrap)
         {
@@ -100,8 +101,17 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         }
 
         var found = new ProbeCheck("bubblewrap", true, $"{bubblewrap}, version {match.Value}");
-        return [found, .. await SandboxChecksAsync(bubblewrap, trial, cancellation)];
+        return await claude is { Succeeded: true }
+            ? [found, .. Sandboxed]
+            : [found, .. await SandboxChecksAsync(bubblewrap, trial, cancellation)];
     }
+
+    // What starts the CLI starts anything, so nothing more is started for these.
+    private static IReadOnlyList<ProbeCheck> Sandboxed =>
+    [
+        new ProbeCheck("user namespaces", true, "allowed"),
+        new ProbeCheck("sandbox", true, "own user, pid, network, ipc and uts namespaces, no capability"),
+    ];
 
     private async Task<IReadOnlyList<ProbeCheck>> SandboxChecksAsync(
         string bubblewrap, RunDirectory trial, CancellationToken cancellation)
@@ -112,11 +122,7 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         var whole = await RunAsync([.. prefix, "/bin/true"], cancellation);
         if (whole.Succeeded)
         {
-            return
-            [
-                new ProbeCheck("user namespaces", true, "allowed"),
-                new ProbeCheck("sandbox", true, "own user, pid, network, ipc and uts namespaces, no capability"),
-            ];
+            return Sandboxed;
         }
 
         // Then one layer after the other, until one is found that cannot be had alone.
@@ -182,19 +188,14 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
 
     private static string? Setting(string file) => File.Exists(file) ? File.ReadAllText(file).Trim() : null;
 
-    private async Task<ProbeCheck> ClaudeCheckAsync(
-        RunDirectory trial, SandboxKind sandbox, bool works, string? claudeBinary, CancellationToken cancellation)
+    // Null where there is nothing to be tried.
+    private async Task<ProcessResult?> TryClaudeAsync(
+        RunDirectory trial, SandboxKind sandbox, string program, CancellationToken cancellation)
     {
-        const string Name = "claude";
-        var program = claudeBinary is null ? "" : ClaudeProgram.Resolve(claudeBinary);
-        if (claudeBinary is null || ClaudeProgram.Inspect(program) is not null)
+        if (ClaudeProgram.Inspect(program) is not null
+            || (sandbox == SandboxKind.Bubblewrap && plan.Bubblewrap is null))
         {
-            return Bad(Name, ClaudeProgram.Inspect(program)!);
-        }
-
-        if (!works)
-        {
-            return new ProbeCheck(Name, true, $"{program}; not tried, for the sandbox does not work");
+            return null;
         }
 
         var layout = ExecutionPlan.LayOut(trial, sandbox, program);
@@ -202,7 +203,22 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         IReadOnlyList<string> prefix =
             sandbox == SandboxKind.Bubblewrap
                 ? new BubblewrapCommand(plan.Bubblewrap!).ForAgent(trial, policy, program) : [];
-        var said = await RunAsync([.. prefix, layout.Claude, "--version"], cancellation, layout.Home);
+        return await RunAsync([.. prefix, layout.Claude, "--version"], cancellation, layout.Home);
+    }
+
+    private ProbeCheck ClaudeCheck(string program, ProcessResult? said, bool works)
+    {
+        const string Name = "claude";
+        if (ClaudeProgram.Inspect(program) is { } missing)
+        {
+            return Bad(Name, missing);
+        }
+
+        if (!works || said is null)
+        {
+            return new ProbeCheck(Name, true, $"{program}; not tried, for the sandbox does not work");
+        }
+
         var version = VersionPattern().Match(Text(said.Output)).Value;
         if (!said.Succeeded || version.Length == 0)
         {

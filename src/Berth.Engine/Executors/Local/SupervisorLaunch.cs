@@ -90,7 +90,11 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
         try
         {
             return DetachedProgram.Start(
-                options.SupervisorPath, [run.Root], SupervisorEnvironment(runId), run.SupervisorLog);
+                options.SupervisorPath,
+                [run.Root],
+                SupervisorEnvironment(runId),
+                ChildStdio.Null,
+                ChildStdio.File(run.SupervisorLog));
         }
         catch (Win32Exception refused)
         {

@@ -1,0 +1,71 @@
+using System.ComponentModel;
+using Berth.Engine.Processes;
+using Berth.Engine.Runs;
+using Berth.Protocol;
+using Berth.Protocol.Posix;
+
+namespace Berth.Engine;
+
+/// <summary>Starts the hosts of runs: detached processes of our own program, one for each run.</summary>
+internal sealed class RunHosts(BerthOptions options, RunDirectories directories)
+{
+    /// <summary>Says to a host that it is to wait until it is told to begin.</summary>
+    public const string WaitOption = "--wait";
+
+    /// <summary>Starts the host of a run.</summary>
+    /// <exception cref="FailureException"><c>host_start_failed</c>.</exception>
+    public void Start(string id)
+    {
+        using var host = Start(id, [], ChildStdio.Null, ChildStdio.File(directories.HostLog(id)));
+    }
+
+    /// <summary>Starts a host for a run that is yet to be created. It gets ready while the request is checked, and ends
+    /// by itself when it is not told to begin.</summary>
+    /// <exception cref="FailureException"><c>host_start_failed</c>.</exception>
+    public WaitingHost StartWaiting(string id) =>
+        new(Start(id, [WaitOption], ChildStdio.Pipe, ChildStdio.Null));
+
+    private ChildProcess Start(string id, IReadOnlyList<string> more, ChildStdio input, ChildStdio error)
+    {
+        var command = options.HostCommand;
+        try
+        {
+            return DetachedProgram.Start(
+                command[0], [.. command.Skip(1), id, .. more], options.Environment, input, error);
+        }
+        catch (Win32Exception refused)
+        {
+            throw new FailureException(
+                "host_start_failed",
+                $"The program that hosts runs, {command[0]}, could not be started: {refused.Message}.",
+                "Check that Berth is installed completely; berth ps starts the run's host again.",
+                Fault.Operator,
+                refused);
+        }
+    }
+}
+
+/// <summary>A host that is ready, or getting ready, and has not begun.</summary>
+internal sealed class WaitingHost(ChildProcess process) : IDisposable
+{
+    private const byte Go = (byte)'\n';
+
+    /// <summary>Tells it to begin.</summary>
+    /// <returns>Whether it could be told; where not, another one is needed.</returns>
+    public bool Begin() => Descriptor.Write(process.Input!, [Go], out _) == 0;
+
+    /// <summary>What a waiting host does first: waits until it is told to begin, or for the end of whoever started
+    /// it.</summary>
+    /// <param name="input">Its standard input.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <returns>Whether to begin.</returns>
+    public static async Task<bool> IsToBeginAsync(Stream input, CancellationToken cancel) =>
+        await input.ReadAsync(new byte[1], cancel) == 1;
+
+    /// <summary>Lets go of it: it goes on, or ends when it was not told to begin.</summary>
+    public void Dispose()
+    {
+        process.Input!.Dispose();
+        process.Dispose();
+    }
+}
