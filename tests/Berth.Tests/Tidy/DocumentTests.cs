@@ -74,16 +74,23 @@ public sealed partial class DocumentTests
                     Failure one = new("by_target", "m", "h", Fault.User);
                     Make(Named, Fault.Berth);
                     Make(flag ? "by_one" : "by_other", Fault.Berth);
+                    var (code, fault) = flag ? ("by_tuple", Fault.Nobody) : ("by_other_tuple", Fault.Berth);
+                    _ = new Check { Code = flag ? "by_property" : "", Name = "not_code" };
                     _ = "not_a_code";
                 }
             }
             """;
         var codes = Codes(SourceModel.Of(("src/Berth/A.cs", Source)));
 
-        Assert.Equal(["by_exception", "by_name", "by_one", "by_other", "by_target"], codes, StringComparer.Ordinal);
+        Assert.Equal(
+            ["by_exception", "by_name", "by_one", "by_other", "by_other_tuple", "by_property", "by_target", "by_tuple"],
+            codes,
+            StringComparer.Ordinal);
         Assert.Equal(
             ["by_target"],
-            Missing(codes, "`by_exception` `by_name` `by_one` `by_other` by_target"),
+            Missing(
+                codes,
+                "`by_exception` `by_name` `by_one` `by_other` `by_other_tuple` `by_property` `by_tuple` by_target"),
             StringComparer.Ordinal);
     }
 
@@ -143,7 +150,8 @@ public sealed partial class DocumentTests
         codes.Where(code => !guide.Contains($"`{code}`", StringComparison.Ordinal));
 
     /// <summary>
-    /// A code is a word given together with whose fault it is, as it stands or by the name of a constant.
+    /// A code is a word given together with whose fault it is, or given to a property of that name; as it stands or
+    /// by the name of a constant.
     /// </summary>
     private static IReadOnlyList<string> Codes(SourceModel model)
     {
@@ -157,10 +165,9 @@ public sealed partial class DocumentTests
                 variable => ((LiteralExpressionSyntax)variable.Initializer!.Value).Token.ValueText,
                 StringComparer.Ordinal);
         var words =
-            from list in nodes.OfType<ArgumentListSyntax>()
-            where list.Arguments.Any(argument => NamesFault(argument.Expression))
-            from argument in list.Arguments
-            from part in argument.Expression.DescendantNodesAndSelf(IsPlain)
+            from list in nodes
+            from value in CodeHolders(list)
+            from part in value.DescendantNodesAndSelf(IsPlain)
             from word in part switch
             {
                 LiteralExpressionSyntax { Token.Value: string text } => [text],
@@ -170,6 +177,24 @@ public sealed partial class DocumentTests
             where Code.IsMatch(word)
             select word;
         return [.. words.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+    }
+
+    private static IEnumerable<ExpressionSyntax> CodeHolders(SyntaxNode node)
+    {
+        var arguments = node switch
+        {
+            ArgumentListSyntax call => call.Arguments,
+            TupleExpressionSyntax tuple => tuple.Arguments,
+            _ => default,
+        };
+        if (arguments.Any(argument => NamesFault(argument.Expression)))
+        {
+            return arguments.Select(argument => argument.Expression);
+        }
+
+        return node is AssignmentExpressionSyntax { Left: IdentifierNameSyntax { Identifier.Text: "Code" } } given
+            ? [given.Right]
+            : [];
     }
 
     private static bool IsPlain(SyntaxNode node) =>
