@@ -30,20 +30,12 @@ elif ! berth=$(command -v berth); then
     exit 5
 fi
 
-# What git or bubblewrap lacks is cheaper to hear of here than after a clone.
+# Every run needs git. Whether it needs bubblewrap, only `berth run` knows, for a workflow may ask for no sandbox; it refuses with the
+# package to install, before anything is made.
 if ! command -v git >/dev/null; then
     say 'git is missing; type: apt-get install git'
     exit 5
 fi
-case " $* " in
-*' --sandbox none '* | *' --sandbox=none '*) ;;
-*)
-    if ! command -v bwrap >/dev/null; then
-        say 'the sandbox is missing; type: apt-get install bubblewrap'
-        exit 5
-    fi
-    ;;
-esac
 
 if [ -n "${CLAUDE_CODE_MODE:-}" ] && [ "$CLAUDE_CODE_MODE" != local ]; then
     say "CLAUDE_CODE_MODE is $CLAUDE_CODE_MODE; this script runs locally all the same"
