@@ -59,7 +59,12 @@ internal sealed class BerthEngine
                 new ProcessRunner(time)),
             time);
         executors = new ExecutorFactory(() => new LocalExecutor(
-            new LocalExecutorOptions { RunsFolder = directories.Folder, SupervisorPath = options.SupervisorPath },
+            new LocalExecutorOptions
+            {
+                RunsFolder = directories.Folder,
+                SupervisorPath = options.SupervisorPath,
+                ClaudeVersion = PinnedClaude.Version,
+            },
             journals, time));
     }
 

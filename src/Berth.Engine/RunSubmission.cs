@@ -17,7 +17,6 @@ internal sealed class RunSubmission(
     RunDirectories directories,
     RunStore runs)
 {
-    private const int MinSecretLength = 6;
     private const int TitleLength = 72;
 
     /// <summary>Checks everything and creates the run in the state <c>queued</c>. It still needs a host.</summary>
@@ -37,7 +36,7 @@ internal sealed class RunSubmission(
         {
             Environment = environment,
             Redact = [
-                .. environment.Values.Where(value => value.Length >= MinSecretLength),
+                .. environment.Values.Where(value => value.Length >= Redactor.ShortestValue),
                 .. options.Gateway.Secrets
             ],
         };
@@ -109,7 +108,7 @@ internal sealed class RunSubmission(
             NeedsCredential = options.Gateway.HasCredential,
             HasSystemPrompt = workflow.SystemPrompt.Length > 0,
             HasMcpConfig = workflow.McpConfigJson is not null,
-            Notices = [.. Notices(facts, probe, environment, sandbox)],
+            Notices = [.. RunNotices.Of(options, facts, probe, environment, sandbox)],
         };
     }
 
@@ -123,34 +122,6 @@ internal sealed class RunSubmission(
             _ => ("auto", "the default"),
         };
         return executors.CreateExecutor(mode, askedBy);
-    }
-
-    private static IEnumerable<string> Notices(
-        RepositoryFacts facts, ExecutorProbe probe, IReadOnlyDictionary<string, string> environment,
-        SandboxKind sandbox)
-    {
-        foreach (var note in facts.Notes)
-        {
-            yield return note;
-        }
-
-        if (sandbox == SandboxKind.None)
-        {
-            yield return "Weak isolation: without a sandbox the agent is your process and can read what you can read.";
-        }
-
-        foreach (var check in probe.Checks.Where(check => check is { Ok: false, Required: false, Mend.Length: > 0 }))
-        {
-            yield return $"{check.Name}: {check.Detail}";
-        }
-
-        var shown = environment.Where(pair => pair.Value.Length is > 0 and < MinSecretLength).Select(pair => pair.Key)
-            .ToList();
-        if (shown.Count > 0)
-        {
-            yield return $"Not redacted, for values under {MinSecretLength} characters cannot be: {string.Join(", ",
-            shown)}.";
-        }
     }
 
     private Trust TrustOf(RunRequest request, Workflow workflow, RepositorySource source)

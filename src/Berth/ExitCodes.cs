@@ -44,7 +44,6 @@ internal static class ExitCodes
         "cli_not_executable",
         "cli_not_found",
         "cli_wrong_architecture",
-        "cli_wrong_version",
         "companion_start_failed",
         "git_missing",
         "limit_not_available",

@@ -52,10 +52,6 @@ internal sealed record ExecutionPolicy
     /// <summary>The most processes and threads that the run may have at once, 16 and above; null for no
     /// limit.</summary>
     public int? Processes { get; init; }
-
-    /// <summary>Whether a limit that this system cannot give refuses the run. Default: the run's facts say that it is
-    /// not there.</summary>
-    public bool LimitsRequired { get; init; }
 }
 
 /// <summary>The isolation of a local run.</summary>

@@ -24,6 +24,12 @@ internal sealed record ExecutorProbe(string Mode, IReadOnlyList<ProbeCheck> Chec
 /// <param name="Mend">What to type or to do where it is missing; empty where there is nothing to mend.</param>
 internal sealed record ProbeCheck(string Name, bool Ok, string Detail, string Mend = "")
 {
+    /// <summary>The name of the check whether memory can be limited.</summary>
+    public const string MemoryLimit = "memory limit";
+
+    /// <summary>The name of the check whether processes can be limited.</summary>
+    public const string ProcessLimit = "process limit";
+
     /// <summary>Whether no run is possible without it.</summary>
     public bool Required { get; init; } = true;
 

@@ -145,6 +145,7 @@ internal static class DoctorCommand
             {
                 { Ok: true } => ("ok", Tone.Good),
                 { Required: true } => ("missing", Tone.Bad),
+                { Code: "cli_wrong_version" } => ("note", Tone.Warning),
                 _ => ("absent", Tone.Warning),
             };
             var name = new Part(check.Name.PadRight(width));

@@ -247,6 +247,29 @@ public sealed class SandboxTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task The_probe_notes_a_CLI_of_another_version_and_takes_it()
+    {
+        var other = Path.Combine(stage.RunsFolder, "other-claude");
+        await File.WriteAllTextAsync(other, "#!/bin/sh\necho '1.2.3 (Claude Code)'\n", Ending);
+        File.SetUnixFileMode(other, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        var options = new LocalExecutorOptions
+        {
+            RunsFolder = stage.RunsFolder,
+            SupervisorPath = SystemTestEnvironment.Supervisor,
+            ClaudeVersion = "3.2.1",
+        };
+
+        var probe = await new LocalProbe(options, TimeProvider.System).ProbeAsync(
+            SandboxKind.Bubblewrap, other, Ending);
+
+        var check = probe.Checks.Single(check => check.Name is "claude");
+        Assert.True(probe.Ok, string.Join('\n', probe.Checks));
+        Assert.Equal((false, false, "cli_wrong_version"), (check.Ok, check.Required, check.Code));
+        Assert.Contains("1.2.3", check.Detail, StringComparison.Ordinal);
+        Assert.Contains("3.2.1", check.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_probe_names_what_is_missing_and_what_to_type()
     {
         var options = new LocalExecutorOptions

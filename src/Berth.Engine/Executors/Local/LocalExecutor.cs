@@ -60,11 +60,8 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         cancellation.ThrowIfCancellationRequested();
         plan.Check(run, spec);
         ExecutionPlan.Prepare(run, spec.Policy.Sandbox);
+        // A limit that the system does not give was told to the user when he asked for the run.
         var groups = spec.Policy is { MemoryBytes: null, Processes: null } ? null : ControlGroups.Detect();
-        if (groups is not null)
-        {
-            RefuseMissingLimits(spec.Policy, groups);
-        }
 
         // A spec that is there already is that of a start whose host has died; its supervisor may be on its way.
         var again = File.Exists(run.SpecFile);
@@ -238,20 +235,6 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         }
 
         return null;
-    }
-
-    private static void RefuseMissingLimits(ExecutionPolicy policy, ControlGroups groups)
-    {
-        var missing = policy.MemoryBytes is not null && groups.Memory is null ? "memory"
-            : policy.Processes is not null && groups.Processes is null ? "processes" : null;
-        if (missing is not null && policy.LimitsRequired)
-        {
-            throw new FailureException(
-                "limit_not_available",
-                $"The run was to have a limit on {missing}, which this system does not let us set.",
-                "See `berth doctor`; or run without requiring the limit.",
-                Fault.Operator);
-        }
     }
 
     private static void WriteSpec(RunDirectory run, SupervisorSpec spec)

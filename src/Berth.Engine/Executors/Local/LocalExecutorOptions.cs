@@ -15,7 +15,8 @@ internal sealed record LocalExecutorOptions
     /// <summary>The git program that captures; null, the default, to look for <c>git</c> in PATH.</summary>
     public string? GitPath { get; init; }
 
-    /// <summary>The version that the CLI must have, for example <c>2.1.330</c>; null, the default, for any.</summary>
+    /// <summary>The version of the CLI that this build was tested with, for example <c>2.1.330</c>: another one is
+    /// told, and taken. Null, the default, for any.</summary>
     public string? ClaudeVersion { get; init; }
 
     /// <summary>How long the supervisor may take to write its handle. Range 1 s to 5 min, default 20 s: a loaded

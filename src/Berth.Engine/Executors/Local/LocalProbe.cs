@@ -43,8 +43,8 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         }
 
         checks.Add(GitCheck(sandbox));
-        checks.Add(LimitCheck("memory limit", groups.Memory));
-        checks.Add(LimitCheck("process limit", groups.Processes));
+        checks.Add(LimitCheck(ProbeCheck.MemoryLimit, groups.Memory));
+        checks.Add(LimitCheck(ProbeCheck.ProcessLimit, groups.Processes));
         var isolated = sandbox == SandboxKind.Bubblewrap;
         return new ExecutorProbe(
             LocalExecutor.ModeName,
@@ -228,10 +228,14 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
             };
         }
 
-        return options.ClaudeVersion is { } wanted && !string.Equals(wanted, version, StringComparison.Ordinal)
+        return options.ClaudeVersion is { } tested && !string.Equals(tested, version, StringComparison.Ordinal)
             ? new ProbeCheck(
-                Name, false, $"{program} is version {version}; this build is made for {wanted}", ClaudeProgram.Install)
+                Name,
+                false,
+                $"{program} is version {version}; this build of Berth was tested with {tested}",
+                ClaudeProgram.Install)
             {
+                Required = false,
                 Code = "cli_wrong_version",
             }
             : new ProbeCheck(Name, true, $"{program}, version {version}");

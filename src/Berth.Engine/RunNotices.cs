@@ -1,0 +1,51 @@
+using Berth.Engine.Executors;
+using Berth.Engine.Workspaces;
+using Berth.Protocol;
+
+namespace Berth.Engine;
+
+/// <summary>What the user should know before a run begins, as sentences.</summary>
+internal static class RunNotices
+{
+    /// <summary>Makes them of what was found when the run was asked for.</summary>
+    public static IEnumerable<string> Of(
+        BerthOptions options,
+        RepositoryFacts facts,
+        ExecutorProbe probe,
+        IReadOnlyDictionary<string, string> environment,
+        SandboxKind sandbox)
+    {
+        foreach (var note in facts.Notes)
+        {
+            yield return note;
+        }
+
+        if (sandbox == SandboxKind.None)
+        {
+            yield return "Weak isolation: without a sandbox the agent is your process and can read what you can read.";
+        }
+
+        foreach (var check in probe.Checks.Where(
+            check => check is { Ok: false, Required: false, Mend.Length: > 0 } && Concerns(options, check)))
+        {
+            yield return $"{check.Name}: {check.Detail}";
+        }
+
+        var shown = environment.Where(pair => pair.Value.Length is > 0 and < Redactor.ShortestValue)
+            .Select(pair => pair.Key)
+            .ToList();
+        if (shown.Count > 0)
+        {
+            yield return $"Not redacted, for values under {Redactor.ShortestValue} characters cannot be: "
+                + $"{string.Join(", ", shown)}.";
+        }
+    }
+
+    // A limit that nobody asked for is not missed.
+    private static bool Concerns(BerthOptions options, ProbeCheck check) => check.Name switch
+    {
+        ProbeCheck.MemoryLimit => options.MemoryBytes is not null,
+        ProbeCheck.ProcessLimit => options.Processes is not null,
+        _ => true,
+    };
+}
