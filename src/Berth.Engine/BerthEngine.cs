@@ -224,13 +224,26 @@ internal sealed class BerthEngine
         return true;
     }
 
-    /// <summary>Writes a run's changes as git shows them.</summary>
+    /// <summary>Writes a run's changes as git shows them; nothing where there are none.</summary>
+    /// <exception cref="FailureException"><c>changes_gone</c>: there were some, and no repository has them any
+    /// more.</exception>
     public async Task WriteDiffAsync(string id, bool stat, Stream output, CancellationToken cancel)
     {
         var run = runs.Find(id)!;
-        if (run.Progress is { Work: { } work, Workspace: { } prepared })
+        if (run.Progress is not { Work: { } work, Workspace: { } prepared })
         {
-            await workspaces.DiffAsync(prepared.Run, work.HeadCommit, stat, output, cancel);
+            return;
+        }
+
+        var written = await workspaces.DiffAsync(prepared.Run, work.HeadCommit, stat, output, cancel);
+        if (!written.HasWork)
+        {
+            throw new FailureException(
+                "changes_gone",
+                $"The changes of run {id} are in no repository any more that Berth knows of: {prepared.Run.Mirror} "
+                    + $"was removed, or has lost the commit {work.HeadCommit}.",
+                $"berth show {RunId.Short(id)} still says which files they were in.",
+                Fault.Nobody);
         }
     }
 

@@ -186,7 +186,26 @@ internal sealed class ClaudeCodeAgent(
         using var deadline = new CancellationTokenSource(CleanUpDeadline, time);
         flow.Begin(RunPhase.Cleanup);
         var leaked = await executor.CleanUpAsync(flow.Id, flow.KeepsWorkspace, deadline.Token);
-        flow.EndCleanUp(leaked);
+        if (flow.Progress.Workspace is null)
+        {
+            await AbandonAsync(flow, deadline.Token);
+        }
+
+        var left = flow.RepositoryIsSpent ? RepositoryWorkspaces.RemoveOwn(flow.Directory) : [];
+        flow.EndCleanUp([.. leaked, .. left]);
+    }
+
+    // A host that was killed in the middle of (2) left its git at work, and nobody goes on with it now.
+    private async Task AbandonAsync(RunFlow flow, CancellationToken deadline)
+    {
+        try
+        {
+            await workspaces.AbandonAsync(RequestOf(flow), deadline);
+        }
+        catch (FailureException)
+        {
+            // The repository itself is gone, and was never read.
+        }
     }
 
     private WorkspaceRequest RequestOf(RunFlow flow) => new()

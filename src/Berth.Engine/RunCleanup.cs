@@ -26,9 +26,10 @@ internal sealed record CleanupReport(bool DryRun, IReadOnlyList<CleanedRun> Runs
 internal sealed record CleanedRun(string RunId, IReadOnlyList<string> Paths, long Bytes, IReadOnlyList<string> Leaked);
 
 /// <summary>
-/// Removes what ended runs still have: kept workspaces, leaks of earlier clean-ups, and what no run remembers.
+/// Removes what ended runs still have: kept workspaces, repositories of their own, pins in mirrors, leaks of earlier
+/// clean-ups, and what no run remembers.
 /// </summary>
-/// <remarks>Records, transcripts and branches stay.</remarks>
+/// <remarks>Records and transcripts stay, and branches in the user's repositories and in mirrors.</remarks>
 internal sealed class RunCleanup(
     RunStore runs, RunDirectories directories, RepositoryWorkspaces workspaces, IExecutor executor, TimeProvider time)
 {
@@ -40,14 +41,30 @@ internal sealed class RunCleanup(
     /// <exception cref="FailureException"><c>run_not_final</c>: the one run named is still at work.</exception>
     public async Task<CleanupReport> RunAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)
     {
+        var owned = (await executor.ListOwnedAsync(cancel)).ToDictionary(
+            execution => execution.RunId, execution => execution.Residue, StringComparer.Ordinal);
         var cleaned = new List<CleanedRun>();
-        foreach (var owned in await executor.ListOwnedAsync(cancel))
+        foreach (var id in owned.Keys.Union(directories.Ids(), StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
-            if (IsSelected(owned.RunId, selection, out var run) && owned.Residue.Count > 0)
+            if (!IsSelected(id, selection, out var run))
             {
-                var bytes = owned.Residue.Sum(SizeOf);
-                var leaked = dryRun ? [] : await CleanAsync(owned.RunId, run, cancel);
-                cleaned.Add(new CleanedRun(owned.RunId, owned.Residue, bytes, leaked));
+                continue;
+            }
+
+            IReadOnlyList<string> paths =
+                [.. owned.GetValueOrDefault(id) ?? [], .. RepositoryWorkspaces.OwnOf(directories.Of(id))];
+            var isPinned = run?.Progress is { Workspace: not null, Released: false };
+            if (paths.Count == 0 && !isPinned)
+            {
+                continue;
+            }
+
+            var bytes = paths.Sum(SizeOf);
+            var leaked = dryRun ? [] : await CleanAsync(id, run, cancel);
+            if (paths.Count + leaked.Count > 0)
+            {
+                // A pin alone is a name in the mirror: nothing that anybody would miss.
+                cleaned.Add(new CleanedRun(id, paths, bytes, leaked));
             }
         }
 
@@ -56,17 +73,22 @@ internal sealed class RunCleanup(
 
     private bool IsSelected(string id, CleanupSelection selection, out RunRecord? run)
     {
-        run = runs.Find(id);
-        if (selection.RunId is { } named)
+        run = null;
+        if (selection.RunId is { } named && !string.Equals(named, id, StringComparison.Ordinal))
         {
-            var chosen = string.Equals(named, id, StringComparison.Ordinal);
-            return chosen && run is { State: var state } && !state.IsFinal()
-                ? throw new FailureException(
+            return false;
+        }
+
+        run = runs.Find(id);
+        if (selection.RunId is not null)
+        {
+            return run is not { State: var state } || state.IsFinal()
+                ? true
+                : throw new FailureException(
                     "run_not_final",
                     $"The run {id} is still at work.",
                     $"berth cancel {id} stops it.",
-                    Fault.User)
-                : chosen;
+                    Fault.User);
         }
 
         if (run is null)
@@ -86,18 +108,22 @@ internal sealed class RunCleanup(
         }
 
         var leaked = await executor.CleanUpAsync(id, keepWorkspace: false, cancel);
+
+        // Its host may have come to its end since it was looked at.
+        run = run is null ? null : runs.Find(id);
         if (run is null)
         {
             directories.Remove(id);
             return leaked;
         }
 
+        leaked = [.. leaked, .. RepositoryWorkspaces.RemoveOwn(directories.Of(id))];
         if (run.Progress.Workspace is { } prepared)
         {
             await workspaces.ReleaseAsync(prepared.Run, cancel);
         }
 
-        runs.SaveProgress(id, run.Progress with { Leaked = leaked });
+        runs.SaveProgress(id, run.Progress with { Leaked = leaked, Released = true });
         runs.SetCleanup(id, leaked.Count == 0 ? CleanupState.Done : CleanupState.Leaked);
         return leaked;
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Berth.Engine.Claude;
 using Berth.Engine.Runs;
+using Berth.Engine.Workspaces;
 using Berth.Protocol;
 
 namespace Berth.Engine;
@@ -55,6 +56,14 @@ internal sealed class RunFlow
     /// <summary>Whether the workspace stays: asked for, or because it is the only place where the work is.</summary>
     public bool KeepsWorkspace =>
         Plan.Keep || Progress.WorkspaceHoldsMore || (Progress.StartIntended && !Progress.Collected);
+
+    /// <summary>Whether the run's own repository may go: it had no work, or the user's repository has it now.</summary>
+    public bool RepositoryIsSpent => !KeepsWorkspace && Progress switch
+    {
+        { Work: null } => true,
+        { DeliveredBranch: not null, Workspace.Run.Source.Kind: RepositoryKind.Path } => true,
+        _ => false,
+    };
 
     /// <summary>What the first events say of the run.</summary>
     public Dictionary<string, string> Facts => new(StringComparer.Ordinal)

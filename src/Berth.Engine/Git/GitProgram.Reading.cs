@@ -109,20 +109,18 @@ internal sealed partial class GitProgram
 
     /// <summary>Writes the difference as a patch that can be applied, or as a table of the files.</summary>
     internal Task<GitResult> WriteDiffAsync(
-        string gitFolder,
+        GitRepository repository,
         (string From, string To) commits,
         bool stat,
         (Stream Stream, long Most) output,
         CancellationToken cancellation) =>
         RunAsync(
-            new GitCall
+            repository.Call(
+            [
+                "diff-tree", "-r", "-M", "-l1000", .. stat ? StatFormat : PatchFormat, "--no-color",
+                .. NothingRun, "--end-of-options", commits.From, commits.To,
+            ]) with
             {
-                Where = ["--git-dir=" + gitFolder],
-                Arguments =
-                [
-                    "diff-tree", "-r", "-M", "-l1000", .. stat ? StatFormat : PatchFormat, "--no-color",
-                    .. NothingRun, "--end-of-options", commits.From, commits.To,
-                ],
                 OutputStream = output.Stream,
                 MaxOutputBytes = output.Most,
                 Timeout = TimeSpan.FromMinutes(10),

@@ -17,6 +17,11 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
     /// <summary>The folder in which every run is found.</summary>
     public string Folder => runsFolder;
 
+    /// <summary>The names of all run directories.</summary>
+    public IEnumerable<string> Ids() => Directory.Exists(runsFolder)
+        ? Directory.EnumerateDirectories(runsFolder).Select(folder => Path.GetFileName(folder))
+        : [];
+
     /// <summary>A run's directory; it may be gone.</summary>
     public RunDirectory Of(string runId) => new(Path.Combine(runsFolder, runId));
 

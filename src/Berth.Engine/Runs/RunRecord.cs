@@ -61,6 +61,9 @@ internal sealed record RunProgress
     /// <summary>The branch that was really made, or null.</summary>
     public string? DeliveredBranch { get; init; }
 
+    /// <summary>Whether the pins of its commits in the mirror were removed, by <c>berth cleanup</c>.</summary>
+    public bool Released { get; init; }
+
     /// <summary>How long each phase took, in milliseconds.</summary>
     public PhaseTimes Phases { get; init; } = new();
 

@@ -13,7 +13,6 @@ namespace Berth.Engine.Workspaces;
 internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
 {
     private const int MaxNames = 100;
-    private const string Kept = "The work is kept in the mirror; mend the repository and deliver again.";
 
     internal async Task<string> DeliverAsync(RunWorkspace run, string head, CancellationToken cancellation)
     {
@@ -54,7 +53,7 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
         throw new FailureException(
             "branch_taken",
             $"'{run.Branch}' and the {MaxNames - 1} names after it are taken in {run.Source.Location}.",
-            "Delete some of those branches and deliver again; the work is kept in the mirror.",
+            $"The work is kept. Under a name of your own: {ByHand(run, "NAME")}",
             Fault.User);
     }
 
@@ -102,6 +101,18 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
     private static FailureException Failed(RunWorkspace run, GitResult result) => new(
         result.Problem == GitProblem.DiskFull ? "disk_full" : "delivery_failed",
         $"Bringing the branch {run.Branch} into {run.Source.Location} failed: {result.Excerpt}",
-        Kept,
+        $"The work is kept. When the repository is mended: {ByHand(run, run.Branch)}",
         Fault.User);
+
+    /// <summary>The command that makes the branch by hand.</summary>
+    internal static string ByHand(RunWorkspace run, string branch) => run.Source.Kind == RepositoryKind.Path
+        ? $"git -C {Quote(run.Source.Location)} fetch {Quote(run.Mirror)} "
+            + Quote($"{Mirror.HeadRef(run.RunId)}:refs/heads/{branch}")
+        : $"git --git-dir={Quote(run.Mirror)} branch {Quote(branch)} {Mirror.HeadRef(run.RunId)}";
+
+    // As a shell wants it.
+    private static string Quote(string word) =>
+        word.All(letter => char.IsAsciiLetterOrDigit(letter) || "/._-:+@%=,".Contains(letter, StringComparison.Ordinal))
+            ? word
+            : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

@@ -74,6 +74,23 @@ internal sealed class Mirror(
         return await PinAloneAsync(want, held, cancellation).ConfigureAwait(false);
     }
 
+    /// <summary>Removes what a killed writer left, and ends it first, unless somebody has the mirror: he does it
+    /// himself.</summary>
+    internal async Task TidyAsync(CancellationToken cancellation)
+    {
+        var file = System.IO.Path.ChangeExtension(Path, ".lock");
+        if (!File.Exists(file))
+        {
+            return;
+        }
+
+        await using var held = await MirrorLock.TryTakeAloneAsync(file, time, cancellation).ConfigureAwait(false);
+        if (held is not null)
+        {
+            RemoveHalfMade();
+        }
+    }
+
     /// <summary>Whether a failure may be our mirror's own, so that healing it may help.</summary>
     internal bool MayBeDamage(GitProblem problem) => problem switch
     {

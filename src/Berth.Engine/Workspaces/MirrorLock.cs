@@ -55,6 +55,12 @@ internal sealed class MirrorLock : IAsyncDisposable
         }
     }
 
+    /// <summary>Takes the lock alone, or gives null where somebody has it.</summary>
+    internal static async Task<MirrorLock?> TryTakeAloneAsync(
+        string path, TimeProvider time, CancellationToken cancellation) => TryTake(path, alone: true) is { } taken
+        ? await taken.EndOrphanAsync(time, cancellation).ConfigureAwait(false)
+        : null;
+
     /// <summary>Notes a git process that writes under this lock.</summary>
     internal void Note(int pid)
     {

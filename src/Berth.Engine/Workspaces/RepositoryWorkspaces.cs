@@ -7,13 +7,14 @@ namespace Berth.Engine.Workspaces;
 /// <remarks>
 /// (1) Inspect: refuse what cannot work before anything is made. (2) Prepare: mirror, pin, workspace. Then the agent
 /// works, and capture
-/// leaves a bundle. (3) Collect: bundle to mirror. (4) Deliver: a new branch. (5) Release: the pins go, the branch
-/// stays.
+/// leaves a bundle. (3) Collect: bundle to mirror. (4) Deliver: a new branch. (5) Release: the pins go, and a run's own
+/// repository; the branch stays.
 /// All but inspecting can be done again after a crash in the middle of it.
 /// </remarks>
 internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram git, TimeProvider time)
 {
     private const int MaxRefs = 20;
+    private const string OwnRepository = "repository.git";
     private readonly WorkCollector collector = new(options, git);
 
     /// <summary>Looks whether a run can start: the repository, the ref where it is near, and the branch. Makes
@@ -144,15 +145,46 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     }
 
     /// <summary>Writes the difference between the run's base and its head. It works after <see cref="ReleaseAsync"/>
-    /// too.</summary>
-    internal async Task<DiffWritten> DiffAsync(
-        RunWorkspace run, string headCommit, bool stat, Stream output, CancellationToken cancellation)
+    /// and <see cref="RemoveOwn"/> too, as long as a repository has the commits.</summary>
+    internal Task<DiffWritten> DiffAsync(
+        RunWorkspace run, string headCommit, bool stat, Stream output, CancellationToken cancellation) =>
+        collector.WriteDiffAsync(run, headCommit, stat, output, cancellation);
+
+    /// <summary>Ends what a killed host left at work on a repository that this run needs no more. Where somebody has
+    /// the mirror, it is his to do.</summary>
+    internal async Task AbandonAsync(WorkspaceRequest request, CancellationToken cancellation) =>
+        await MirrorOf(request.Source, request.RunDirectory)!.TidyAsync(cancellation).ConfigureAwait(false);
+
+    /// <summary>What a run has of its repository in its own directory: the clone of a run without a mirror, and what
+    /// was left of one half made.</summary>
+    internal static IReadOnlyList<string> OwnOf(RunDirectory directory) => Directory.Exists(directory.Root)
+        ? Directory.GetFileSystemEntries(directory.Root, OwnRepository + "*")
+        : [];
+
+    /// <summary>Removes it. May be called twice.</summary>
+    /// <returns>What could not be removed.</returns>
+    internal static IReadOnlyList<string> RemoveOwn(RunDirectory directory)
     {
-        var here = GitRepository.Ours(run.Mirror);
-        return Directory.Exists(run.Mirror)
-            && (await git.ResolveCommitAsync(here, headCommit, cancellation).ConfigureAwait(false)).Succeeded
-            ? await collector.WriteDiffAsync(run, headCommit, stat, output, cancellation).ConfigureAwait(false)
-            : new DiffWritten(HasWork: false, Truncated: false);
+        var left = new List<string>();
+        var own = OwnOf(directory);
+        foreach (var path in own)
+        {
+            try
+            {
+                Directory.Delete(path, recursive: true);
+            }
+            catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+            {
+                left.Add($"{path}: {refused.Message}");
+            }
+        }
+
+        if (own.Count > 0)
+        {
+            File.Delete(Path.Combine(directory.Root, Path.ChangeExtension(OwnRepository, ".lock")));
+        }
+
+        return left;
     }
 
     /// <summary>Removes the pins of a run that is cleaned up. The branch and the objects stay. May be called
@@ -279,7 +311,7 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     {
         var path = options.UseMirror
             ? Path.Combine(options.MirrorsFolder, Mirror.NameOf(source) + ".git")
-            : directory is null ? null : Path.Combine(directory.Root, "repository.git");
+            : directory is null ? null : Path.Combine(directory.Root, OwnRepository);
         return path is null ? null : new Mirror(path, source, options, git, time);
     }
 }

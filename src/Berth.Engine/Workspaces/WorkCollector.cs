@@ -64,16 +64,42 @@ internal sealed class WorkCollector(WorkspaceOptions options, GitProgram git)
         };
     }
 
-    /// <summary>Writes the difference between base and head.</summary>
+    /// <summary>Writes the difference between base and head, from wherever the two are still to be had.</summary>
     internal async Task<DiffWritten> WriteDiffAsync(
         RunWorkspace run, string head, bool stat, Stream output, CancellationToken cancellation)
     {
+        if (await HolderOfAsync(run, head, cancellation).ConfigureAwait(false) is not { } holder)
+        {
+            return new DiffWritten(HasWork: false, Truncated: false);
+        }
+
+        var commits = (BaseTree(run, head), head);
         var result = await git.WriteDiffAsync(
-            run.Mirror, (
-                BaseTree(run, head), head), stat, (output, options.MaxDiffBytes), cancellation).ConfigureAwait(false);
+            holder, commits, stat, (output, options.MaxDiffBytes), cancellation).ConfigureAwait(false);
         return result.Process.End == Processes.ProcessEnd.OutputLimit
             ? new DiffWritten(HasWork: true, Truncated: true)
             : new DiffWritten(Checked(result, "Writing the run's diff").Succeeded, Truncated: false);
+    }
+
+    // Our own repository, or the user's: the branch was delivered there, and a run's own repository goes at its end.
+    private async Task<GitRepository?> HolderOfAsync(RunWorkspace run, string head, CancellationToken cancellation)
+    {
+        List<GitRepository> places = [GitRepository.Ours(run.Mirror)];
+        if (run.Source.Kind == RepositoryKind.Path)
+        {
+            places.Add(GitRepository.Users(run.Source.Location));
+        }
+
+        foreach (var place in places.Where(place => Directory.Exists(place.Path)))
+        {
+            var found = await git.ResolveCommitAsync(place, head, cancellation).ConfigureAwait(false);
+            if (found.Succeeded)
+            {
+                return place;
+            }
+        }
+
+        return null;
     }
 
     private static GitResult Checked(GitResult result, string attempted) =>

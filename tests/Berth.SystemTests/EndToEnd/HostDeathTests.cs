@@ -51,6 +51,8 @@ public sealed class HostDeathTests
         var run = await home.FinalAsync(id);
 
         Assert.Equal("cancelled", run.GetProperty("state").GetString());
+        await blocked.WhenLeftAsync();
+        Assert.Empty(Directory.EnumerateDirectories(Path.GetDirectoryName(home.Mirror())!));
         Assert.Empty(Directory.EnumerateFileSystemEntries(home.RunFile(id, "."), "workspace*"));
         Assert.Empty(home.Model.Requests);
         home.AssertNumberedWithoutGaps(id);

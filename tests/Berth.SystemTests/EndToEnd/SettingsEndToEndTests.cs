@@ -71,10 +71,57 @@ public sealed class SettingsEndToEndTests
         Assert.True(command.ExitCode == 0, command.Error);
         Assert.Equal("x\n", await home.GitAsync(Cancel, "show", "b:x"));
         Assert.True(!Directory.Exists(mirrors) || !Directory.EnumerateFileSystemEntries(mirrors).Any());
-        Assert.Contains(
-            "+x",
-            (await home.BerthAsync(Cancel, "diff", run.GetProperty("id").GetString()!)).Output,
-            StringComparison.Ordinal);
+
+        // The user's repository has the branch, so nothing is left of the clone, and the diff is taken from there.
+        var id = run.GetProperty("id").GetString()!;
+        Assert.Empty(Directory.EnumerateFileSystemEntries(home.RunFile(id, "."), "repository.git*"));
+        Assert.Contains("+x", (await home.BerthAsync(Cancel, "diff", id)).Output, StringComparison.Ordinal);
+        await home.GitAsync(Cancel, "branch", "-D", "b");
+        await home.GitAsync(Cancel, "-c", "gc.reflogExpire=now", "gc", "-q", "--prune=now");
+        var gone = await home.BerthAsync(Cancel, "diff", id);
+        Assert.Equal(1, gone.ExitCode);
+        Assert.Contains("changes_gone", gone.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task CLAUDE_LOCAL_GIT_CACHE_false_keeps_the_branch_of_a_url_until_it_is_cleaned_up()
+    {
+        await using var home = await BerthHome.CreateAsync(Cancel);
+        home.Set("CLAUDE_LOCAL_GIT_CACHE", "false");
+        var url = new Uri(home.Repository).AbsoluteUri;
+        var (_, run) = await home.RunAsync("bash echo x > x\n---\ntext Done.", Cancel, "--repo", url, "--branch", "b");
+        var id = run.GetProperty("id").GetString()!;
+        var own = home.RunFile(id, "repository.git");
+        Assert.Equal("x\n", await BerthHome.GitInAsync(own, Cancel, "show", "b:x"));
+        Assert.Contains("+x", (await home.BerthAsync(Cancel, "diff", id)).Output, StringComparison.Ordinal);
+
+        var dry = await home.BerthAsync(Cancel, "cleanup", "--all", "--dry-run");
+        Assert.True(Directory.Exists(own));
+        var done = await home.BerthAsync(Cancel, "cleanup", id);
+        var again = await home.BerthAsync(Cancel, "cleanup", id);
+
+        Assert.Contains(own, dry.Output, StringComparison.Ordinal);
+        Assert.True(done.ExitCode == 0, done.Error);
+        Assert.False(Directory.Exists(own));
+        Assert.Contains("nothing to remove", again.Output, StringComparison.Ordinal);
+        Assert.Contains("changes_gone", (await home.BerthAsync(Cancel, "diff", id)).Error, StringComparison.Ordinal);
+        Assert.Contains("Done.", (await home.BerthAsync(Cancel, "logs", id)).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Clean_up_takes_the_pins_of_a_run_out_of_the_mirror_and_leaves_its_changes_readable()
+    {
+        await using var home = await BerthHome.CreateAsync(Cancel);
+        var (_, run) = await home.RunAsync("bash echo x > x\n---\ntext Done.", Cancel, "--branch", "b");
+        var id = run.GetProperty("id").GetString()!;
+        string[] pins = ["for-each-ref", "refs/berth/runs"];
+        Assert.Contains(id, await BerthHome.GitInAsync(home.Mirror(), Cancel, pins), StringComparison.Ordinal);
+
+        var done = await home.BerthAsync(Cancel, "cleanup", "--all");
+
+        Assert.True(done.ExitCode == 0, done.Error);
+        Assert.Empty(await BerthHome.GitInAsync(home.Mirror(), Cancel, pins));
+        Assert.Contains("+x", (await home.BerthAsync(Cancel, "diff", id)).Output, StringComparison.Ordinal);
     }
 
     [Fact]

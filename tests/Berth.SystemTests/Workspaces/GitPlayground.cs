@@ -11,7 +11,7 @@ namespace Berth.SystemTests.Workspaces;
 /// counts.</summary>
 internal sealed class GitPlayground : IAsyncDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(3);
     private readonly ProcessRunner processes = new(TimeProvider.System);
     private int runs;
 
@@ -74,6 +74,22 @@ internal sealed class GitPlayground : IAsyncDisposable
         },
         Soon);
 
+    /// <summary>Types a command as a user does.</summary>
+    internal async Task TypeAsync(string command)
+    {
+        var result = await processes.RunAsync(
+            new ProcessRequest
+            {
+                FileName = "/bin/sh",
+                Arguments = ["-c", command],
+                Environment = Environment,
+                WorkingDirectory = Root,
+                Timeout = Bound,
+            },
+            Soon);
+        Assert.True(result.Succeeded, $"{command}: {result.Error}");
+    }
+
     /// <summary>A user's repository with one commit on <c>main</c>.</summary>
     internal async Task<string> RepositoryAsync(string name = "repository", int files = 3)
     {
@@ -132,9 +148,19 @@ internal sealed class GitPlayground : IAsyncDisposable
         return prepared.Run;
     }
 
-    public ValueTask DisposeAsync()
-    {
-        Directory.Delete(Root, recursive: true);
-        return ValueTask.CompletedTask;
-    }
+    // A git that was killed may have a child that is just ending.
+    public async ValueTask DisposeAsync() => await Eventually.TrueAsync(
+        () =>
+        {
+            try
+            {
+                Directory.Delete(Root, recursive: true);
+                return true;
+            }
+            catch (IOException)
+            {
+                return false;
+            }
+        },
+        $"{Root} is removed");
 }

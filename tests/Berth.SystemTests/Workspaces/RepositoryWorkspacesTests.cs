@@ -1,5 +1,6 @@
 using System.Text;
 using Berth.Engine.Workspaces;
+using Berth.Protocol;
 using Xunit;
 
 namespace Berth.SystemTests.Workspaces;
@@ -84,6 +85,47 @@ public sealed class RepositoryWorkspacesTests
     }
 
     [Fact]
+    public async Task A_delivery_that_fails_says_the_command_that_makes_the_branch_when_all_is_mended()
+    {
+        await using var place = new GitPlayground();
+        var repository = await place.RepositoryAsync("it's mine");
+        var workspaces = place.Workspaces();
+        var run = await place.RunAsync(workspaces, place.Request(repository, branch: "what's&that"));
+        var work = await workspaces.CollectAsync(run, Soon);
+        var inside = Path.Combine(repository, ".git");
+        Directory.Move(inside, inside + ".aside");
+
+        var failed = await Assert.ThrowsAsync<FailureException>(() => workspaces.DeliverAsync(run, work!, Soon));
+        Directory.Move(inside + ".aside", inside);
+        await place.TypeAsync(failed.Failure.Hint[failed.Failure.Hint.IndexOf("git ", StringComparison.Ordinal)..]);
+
+        Assert.Equal("delivery_failed", failed.Failure.Code);
+        Assert.Equal(work!.HeadCommit, await place.GitAsync(repository, "rev-parse", "refs/heads/what's&that"));
+    }
+
+    [Fact]
+    public async Task When_every_name_is_taken_the_command_makes_the_branch_of_a_url_under_another_name()
+    {
+        await using var place = new GitPlayground();
+        var repository = await place.RepositoryAsync();
+        var workspaces = place.Workspaces();
+        var run = await place.RunAsync(workspaces, place.Request($"file://{repository}", branch: "b"));
+        var work = await workspaces.CollectAsync(run, Soon);
+        foreach (var number in Enumerable.Range(1, 100))
+        {
+            var name = number == 1 ? "b" : FormattableString.Invariant($"b-{number}");
+            await place.GitAsync(run.Mirror, "update-ref", $"refs/heads/{name}", run.BaseCommit!);
+        }
+
+        var failed = await Assert.ThrowsAsync<FailureException>(() => workspaces.DeliverAsync(run, work!, Soon));
+        var command = failed.Failure.Hint[failed.Failure.Hint.IndexOf("git ", StringComparison.Ordinal)..];
+        await place.TypeAsync(command.Replace("NAME", "mine", StringComparison.Ordinal));
+
+        Assert.Equal("branch_taken", failed.Failure.Code);
+        Assert.Equal(work!.HeadCommit, await place.GitAsync(run.Mirror, "rev-parse", "refs/heads/mine"));
+    }
+
+    [Fact]
     public async Task Without_a_mirror_each_run_has_a_repository_of_its_own()
     {
         await using var place = new GitPlayground();
@@ -96,6 +138,14 @@ public sealed class RepositoryWorkspacesTests
         Assert.Equal(Path.Combine(run.RunDirectory.Root, "repository.git"), run.Mirror);
         Assert.Equal(run.Branch, await workspaces.DeliverAsync(run, work!, Soon));
         Assert.False(Directory.Exists(place.MirrorsFolder));
+        Assert.Empty(RepositoryWorkspaces.RemoveOwn(run.RunDirectory));
+        Assert.Empty(RepositoryWorkspaces.RemoveOwn(run.RunDirectory));
+        Assert.False(Directory.Exists(run.Mirror));
+
+        using var patch = new MemoryStream();
+        var written = await workspaces.DiffAsync(run, work!.HeadCommit, stat: false, patch, Soon);
+        Assert.True(written.HasWork);
+        Assert.Contains("+new", Encoding.UTF8.GetString(patch.ToArray()), StringComparison.Ordinal);
     }
 
     private static async Task<string> StateAsync(GitPlayground place, string repository)
