@@ -37,13 +37,13 @@ internal sealed class ClaudeCodeAgent(
     {
         // (3) comes before (2) in time: the mode was decided with the request, and a cancel must know whom to tell.
         var executor = executors.CreateExecutor(run.Plan.Mode, "the run's record").Executor;
-        var flow = new RunFlow(run, runs, directories, time);
+        var flow = new RunFlow(run, runs, directories, options.Gateway.Secrets, time);
         var final = run.State;
         if (!final.IsFinal())
         {
             await using var cancels = new CancelWatch(run.Id, executor, runs, time);
             var outcome = await ReachOutcomeAsync(flow, executor, cancels, stop);
-            runs.Finish(run.Id, outcome); // (8)
+            flow.Finish(outcome); // (8)
             final = outcome.State;
         }
 

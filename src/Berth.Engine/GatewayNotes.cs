@@ -45,7 +45,14 @@ internal sealed class GatewayNotes : IGatewayObserver, IAsyncDisposable
     public void Adopted() => Write(new JsonObject { ["type"] = BerthEvents.Adopted });
 
     public void Refused(int status, string message) =>
-        Write(new JsonObject { ["type"] = BerthEvents.ModelRefused, ["status"] = status, ["message"] = message });
+        Write(new JsonObject
+        {
+            ["type"] = BerthEvents.ModelRefused,
+            ["status"] = status,
+
+            // The supervisor knows the credential of the host that started it, and this one may have another.
+            ["message"] = flow.Redact(message),
+        });
 
     public async ValueTask DisposeAsync()
     {

@@ -22,13 +22,28 @@ internal sealed class RunFlow
     private static readonly TimeSpan QueuePoll = TimeSpan.FromMilliseconds(200);
     private readonly RunStore runs;
     private readonly TimeProvider time;
+    private readonly Redactor redactor;
     private readonly Lock gate = new();
     private RunState state;
     private long phaseStarted;
     private DateTimeOffset? startBegan;
 
-    public RunFlow(RunRecord run, RunStore runs, RunDirectories directories, TimeProvider time)
+    /// <summary>Begins, or goes on.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="runs">Where its steps are saved.</param>
+    /// <param name="directories">Where its journal is.</param>
+    /// <param name="credentials">The model's credentials of this host. What else must not be shown is read from the
+    /// run's own file, as long as the supervisor has not taken it: before the agent there is nothing else to
+    /// say.</param>
+    /// <param name="time">The clock.</param>
+    public RunFlow(
+        RunRecord run,
+        RunStore runs,
+        RunDirectories directories,
+        IEnumerable<string> credentials,
+        TimeProvider time)
     {
+        redactor = new Redactor(credentials.Concat(directories.SecretsOf(run.Id)));
         this.runs = runs;
         this.time = time;
         Id = run.Id;
@@ -176,10 +191,22 @@ internal sealed class RunFlow
         }
     }
 
+    /// <summary>Records the outcome, once. What it says went through here too.</summary>
+    public void Finish(RunOutcome outcome) => runs.Finish(Id, outcome with
+    {
+        Error = outcome.Error is { } error
+            ? error with { Message = Redact(error.Message), Hint = Redact(error.Hint) }
+            : null,
+        Warnings = [.. outcome.Warnings.Select(Redact)],
+    });
+
+    /// <summary>A text without the secrets that this host knows.</summary>
+    public string Redact(string text) => redactor.Redact(text);
+
     /// <summary>Writes an event of the host's. Only while no supervisor writes.</summary>
     public void Write(string type, Dictionary<string, string> values)
     {
-        using var journal = JournalWriter.Open(Directory.JournalFile, time);
+        using var journal = JournalWriter.Open(Directory.JournalFile, time, redactor);
         journal.AppendEvent(type, writer =>
         {
             foreach (var (name, value) in values)

@@ -40,6 +40,9 @@ internal sealed class RunSubmission(
                 .. options.Gateway.Secrets
             ],
         };
+
+        // It is shown in lists, and goes into the commit's message.
+        plan = plan with { Title = new Redactor(secrets.Redact).Redact(plan.Title) };
         directories.Create(
             id, new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets));
         try

@@ -70,6 +70,21 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
         return directory;
     }
 
+    /// <summary>What must not be shown of a run, as long as its supervisor has not taken the file.</summary>
+    public IReadOnlyList<string> SecretsOf(string runId)
+    {
+        try
+        {
+            var bytes = File.ReadAllBytes(Of(runId).SecretsFile);
+            return JsonSerializer.Deserialize(bytes, ProtocolJson.Default.RunSecrets)?.Redact ?? [];
+        }
+        catch (Exception gone) when (gone is IOException or JsonException)
+        {
+            // The supervisor has it, and redacts what is said from then on.
+            return [];
+        }
+    }
+
     /// <summary>Takes back a directory whose run could not be created.</summary>
     public void Remove(string runId)
     {
