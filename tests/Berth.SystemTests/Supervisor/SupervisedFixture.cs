@@ -62,15 +62,21 @@ internal sealed class SupervisedFixture : IDisposable
         System.IO.Directory.Delete(Directory.Root, recursive: true);
     }
 
-    /// <summary>Puts the agent into a sandbox with its own processes; it sees the whole machine read-only and the
-    /// run's folder writable.</summary>
+    /// <summary>Puts the agent into a sandbox with its own processes; it sees the programs of the machine read-only
+    /// and the run's folder writable.</summary>
+    /// <remarks>Not all of the machine: other tests mount and unmount things on it at the same time, and bubblewrap
+    /// fails where a mount goes away while it takes it over.</remarks>
     internal SupervisedFixture InBubblewrap()
     {
+        string[] seen =
+            ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", SystemTestEnvironment.DotnetRoot,
+                SystemTestEnvironment.OutputFolder];
         Prefix =
         [
             "/usr/bin/bwrap", "--unshare-user", "--uid", "1000", "--gid", "1000", "--unshare-pid", "--unshare-ipc",
                 "--unshare-net",
-            "--die-with-parent", "--new-session", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev",
+            "--die-with-parent", "--new-session", .. seen.SelectMany(path => new[] { "--ro-bind-try", path, path }),
+            "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
             "--bind", Directory.Root, Directory.Root, "--chdir", Directory.Workspace, "--",
         ];
         return this;
