@@ -103,7 +103,7 @@ internal readonly record struct JournalTail(long Bytes, long LastSeq, long TornB
 /// </remarks>
 internal sealed class JournalLock : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
     private readonly SafeFileHandle folder;
 

@@ -41,10 +41,8 @@ internal sealed partial class GitProgram
     /// <summary>Whether the history of these commits is complete, down to the last file.</summary>
     internal Task<GitResult> CheckConnectedAsync(
         string gitFolder, IEnumerable<string> commits, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
-        new GitCall
+        GitRepository.Ours(gitFolder).Call("rev-list", "--objects", "--quiet", "--stdin") with
         {
-            Where = ["--git-dir=" + gitFolder],
-            Arguments = ["rev-list", "--objects", "--quiet", "--stdin"],
             Input = string.Join('\n', commits) + "\n",
             Timeout = timeout,
         },
@@ -68,26 +66,17 @@ internal sealed partial class GitProgram
     /// <summary>How many commits are in one history and not in the other.</summary>
     internal Task<GitResult> CountCommitsAsync(
         string gitFolder, string range, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
-        new GitCall
-        {
-            Where = ["--git-dir=" + gitFolder],
-            Arguments = ["rev-list", "--count", "--end-of-options", range],
-            Timeout = timeout,
-        },
+        GitRepository.Ours(gitFolder).Call("rev-list", "--count", "--end-of-options", range) with { Timeout = timeout },
         cancellation);
 
     /// <summary>The newest commits of a range: id, NUL, subject, NUL.</summary>
     internal Task<GitResult> LogAsync(
         string gitFolder, string range, int most, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
-        new GitCall
+        GitRepository.Ours(gitFolder).Call(
+            "log", "-z", "--format=tformat:%H%x00%<(1000,trunc)%s", "--encoding=UTF-8", "--no-color", "--no-notes",
+            "--no-mailmap",
+            string.Create(CultureInfo.InvariantCulture, $"--max-count={most}"), "--end-of-options", range) with
         {
-            Where = ["--git-dir=" + gitFolder],
-            Arguments =
-            [
-                "log", "-z", "--format=tformat:%H%x00%<(1000,trunc)%s", "--encoding=UTF-8", "--no-color", "--no-notes",
-                "--no-mailmap",
-                string.Create(CultureInfo.InvariantCulture, $"--max-count={most}"), "--end-of-options", range,
-            ],
             Timeout = timeout,
         },
         cancellation);
@@ -95,14 +84,11 @@ internal sealed partial class GitProgram
     /// <summary>The files that differ, NUL-separated: first all raw entries, then all line counts.</summary>
     internal Task<GitResult> DiffFilesAsync(
         string gitFolder, string from, string to, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
-        new GitCall
+        GitRepository.Ours(gitFolder).Call(
+        [
+            "diff-tree", "-r", "-z", "-M", "-l1000", "--raw", "--numstat", .. NothingRun, "--end-of-options", from, to,
+        ]) with
         {
-            Where = ["--git-dir=" + gitFolder],
-            Arguments =
-            [
-                "diff-tree", "-r", "-z", "-M", "-l1000", "--raw", "--numstat", .. NothingRun, "--end-of-options", from,
-                to,
-            ],
             Timeout = timeout,
         },
         cancellation);

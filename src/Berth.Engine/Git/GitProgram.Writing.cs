@@ -26,15 +26,13 @@ internal sealed partial class GitProgram
 
     /// <summary>Fetches refs into a repository of ours.</summary>
     internal Task<GitResult> FetchAsync(GitFetch fetch, CancellationToken cancellation) => RunAsync(
-        new GitCall
+        GitRepository.Ours(fetch.GitFolder).Call(
+        [
+            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow",
+            .. fetch.Prune ? Pruned : [],
+            "--", fetch.Location, .. fetch.Refs,
+        ]) with
         {
-            Where = ["--git-dir=" + fetch.GitFolder],
-            Arguments =
-            [
-                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow",
-                .. fetch.Prune ? Pruned : [],
-                "--", fetch.Location, .. fetch.Refs,
-            ],
             Network = fetch.Network,
             Timeout = fetch.Timeout,
             Started = fetch.Started,
@@ -72,10 +70,8 @@ internal sealed partial class GitProgram
     /// <summary>Removes refs of ours; those that are not there are no matter.</summary>
     internal Task<GitResult> DeleteRefsAsync(
         string gitFolder, IEnumerable<string> names, CancellationToken cancellation) => RunAsync(
-        new GitCall
+        GitRepository.Ours(gitFolder).Call("update-ref", "--no-deref", "--stdin", "-z") with
         {
-            Where = ["--git-dir=" + gitFolder],
-            Arguments = ["update-ref", "--no-deref", "--stdin", "-z"],
             Input = string.Concat(names.Select(name => $"delete {name}\0\0")),
         },
         cancellation);
@@ -98,14 +94,10 @@ internal sealed partial class GitProgram
     /// <summary>Takes a pack in, if every object of it is well made and every one that it speaks of is there.</summary>
     internal Task<GitResult> TakePackAsync(
         string gitFolder, Stream pack, long most, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
-        new GitCall
+        GitRepository.Ours(gitFolder).Call(
+            "index-pack", "--stdin", "--fix-thin", Strictness,
+            string.Create(CultureInfo.InvariantCulture, $"--max-input-size={most}")) with
         {
-            Where = ["--git-dir=" + gitFolder],
-            Arguments =
-            [
-                "index-pack", "--stdin", "--fix-thin", Strictness,
-                string.Create(CultureInfo.InvariantCulture, $"--max-input-size={most}"),
-            ],
             InputStream = pack,
             Timeout = timeout,
         },
@@ -114,12 +106,7 @@ internal sealed partial class GitProgram
     /// <summary>Removes loose objects that are in a pack as well. No object is lost by it.</summary>
     internal Task<GitResult> RemoveLooseDuplicatesAsync(
         string gitFolder, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
-        new GitCall
-        {
-            Where = ["--git-dir=" + gitFolder],
-            Arguments = ["prune-packed", "--quiet"],
-            Timeout = timeout,
-        },
+        GitRepository.Ours(gitFolder).Call("prune-packed", "--quiet") with { Timeout = timeout },
         cancellation);
 
     private static readonly string[] Pruned = ["--prune"];

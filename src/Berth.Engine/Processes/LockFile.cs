@@ -1,28 +1,41 @@
 namespace Berth.Engine.Processes;
 
 /// <summary>
-/// A lock file: held by at most one process, and free again the moment that process is gone, however it went.
+/// A lock file: held by at most one process, or shared by many, and free again the moment its holders are gone, however
+/// they went.
 /// </summary>
 /// <remarks>
-/// .NET takes <c>flock</c> for <see cref="FileShare.None"/>; the kernel drops it with the last descriptor.
+/// .NET takes an exclusive <c>flock</c> for <see cref="FileShare.None"/> and a shared one for everything else; the
+/// kernel drops it with the last descriptor.
 /// </remarks>
 internal sealed class LockFile : IDisposable
 {
+    private const int WouldBlock = 11;
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
-    private readonly FileStream file;
 
-    private LockFile(FileStream file) => this.file = file;
+    private LockFile(FileStream file) => Content = file;
+
+    /// <summary>The file itself, for what its holder notes in it.</summary>
+    public FileStream Content { get; }
 
     /// <summary>Takes the lock, or returns null where somebody else has it.</summary>
+    /// <param name="path">The file; made for this user only where it is missing.</param>
+    /// <param name="shared">Whether others may have it too who ask for it shared.</param>
     /// <exception cref="IOException">The folder is gone or the disk is full.</exception>
-    public static LockFile? TryTake(string path)
+    public static LockFile? TryTake(string path, bool shared = false)
     {
         try
         {
-            return new LockFile(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            return new LockFile(new FileStream(path, new FileStreamOptions
+            {
+                Mode = FileMode.OpenOrCreate,
+                Access = FileAccess.ReadWrite,
+                Share = shared ? FileShare.ReadWrite : FileShare.None,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                BufferSize = 0,
+            }));
         }
-        catch (IOException taken) when (taken is not (DirectoryNotFoundException or FileNotFoundException)
-            && File.Exists(path))
+        catch (IOException taken) when (taken.HResult == WouldBlock)
         {
             return null;
         }
@@ -60,5 +73,5 @@ internal sealed class LockFile : IDisposable
         return taken is null;
     }
 
-    public void Dispose() => file.Dispose();
+    public void Dispose() => Content.Dispose();
 }

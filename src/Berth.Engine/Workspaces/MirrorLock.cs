@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Berth.Engine.Processes;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 
@@ -8,24 +9,22 @@ namespace Berth.Engine.Workspaces;
 /// <summary>A lock on a mirror: shared by those who add a ref or a pack, alone for who fetches, makes or heals
 /// it.</summary>
 /// <remarks>
-/// It is an flock, so the kernel lets go of it when its holder dies. A git process that the holder had started may live
+/// It is a <see cref="LockFile"/>, so the kernel lets go of it when its holder dies. A git process that the holder had started may live
 /// on, though, and
 /// still write; so its identity is noted in the lock file, and the next one who is alone ends it before anything else.
 /// </remarks>
 internal sealed class MirrorLock : IAsyncDisposable
 {
     private const int Kill = 9;
-    private const int WouldBlock = 11;
-    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(15);
     private static readonly TimeSpan OrphanGrace = TimeSpan.FromSeconds(10);
 
-    private readonly FileStream file;
+    private readonly LockFile held;
     private readonly bool alone;
 
-    private MirrorLock(FileStream file, bool alone)
+    private MirrorLock(LockFile held, bool alone)
     {
-        this.file = file;
+        this.held = held;
         this.alone = alone;
     }
 
@@ -66,43 +65,24 @@ internal sealed class MirrorLock : IAsyncDisposable
     {
         if (alone && ProcessIdentity.Of(pid) is { } writer)
         {
-            file.SetLength(0);
-            file.Write(Encoding.ASCII.GetBytes(
+            held.Content.SetLength(0);
+            held.Content.Write(Encoding.ASCII.GetBytes(
                 string.Create(CultureInfo.InvariantCulture, $"{writer.Pid} {writer.StartTicks} {writer.BootId}\n")));
-            file.Flush();
         }
     }
 
-    public ValueTask DisposeAsync() => file.DisposeAsync();
+    public ValueTask DisposeAsync() => held.Content.DisposeAsync();
 
-    private static MirrorLock? TryTake(string path, bool alone)
-    {
-        try
-        {
-            // .NET turns FileShare.None into an exclusive flock, and everything else into a shared one.
-            var opened = new FileStream(path, new FileStreamOptions
-            {
-                Mode = FileMode.OpenOrCreate,
-                Access = FileAccess.ReadWrite,
-                Share = alone ? FileShare.None : FileShare.ReadWrite,
-                UnixCreateMode = Private,
-                BufferSize = 0,
-            });
-            return new MirrorLock(opened, alone);
-        }
-        catch (IOException busy) when (busy.HResult == WouldBlock)
-        {
-            return null;
-        }
-    }
+    private static MirrorLock? TryTake(string path, bool alone) =>
+        LockFile.TryTake(path, shared: !alone) is { } taken ? new MirrorLock(taken, alone) : null;
 
     private async Task<MirrorLock> EndOrphanAsync(TimeProvider time, CancellationToken cancellation)
     {
         var buffer = new byte[256];
-        var read = await file.ReadAtLeastAsync(
+        var read = await held.Content.ReadAtLeastAsync(
             buffer, buffer.Length, throwOnEndOfStream: false, cancellation).ConfigureAwait(false);
         var parts = Encoding.ASCII.GetString(buffer, 0, read).TrimEnd('\n').Split(' ');
-        file.SetLength(0);
+        held.Content.SetLength(0);
         if (parts.Length != 3
             || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
             || !long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var ticks))
