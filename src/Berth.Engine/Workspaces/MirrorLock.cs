@@ -9,9 +9,9 @@ namespace Berth.Engine.Workspaces;
 /// <summary>A lock on a mirror: shared by those who add a ref or a pack, alone for who fetches, makes or heals
 /// it.</summary>
 /// <remarks>
-/// It is a <see cref="LockFile"/>, so the kernel lets go of it when its holder dies. A git process that the holder had started may live
-/// on, though, and
-/// still write; so its identity is noted in the lock file, and the next one who is alone ends it before anything else.
+/// It is a <see cref="LockFile"/>, so the kernel lets go of it when its holder dies. A git process that the holder had
+/// started may live on, though, and still write; so its identity is noted in the lock file, and the next one who is
+/// alone ends it before anything else.
 /// </remarks>
 internal sealed class MirrorLock : IAsyncDisposable
 {

@@ -42,7 +42,8 @@ public sealed class ProcessRunnerTests
         var result = await runner.RunAsync(
             Shell("trap '' TERM; sleep 600 & echo $!; wait; sleep 600") with
             {
-                Timeout = TimeSpan.FromMilliseconds(300),
+                // Long enough for the shell to have set its trap, on a loaded machine too.
+                Timeout = TimeSpan.FromSeconds(4),
                 TermGrace = TimeSpan.FromMilliseconds(100),
             },
             Soon);
@@ -56,14 +57,18 @@ public sealed class ProcessRunnerTests
     public async Task Cancelling_asks_first()
     {
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Soon);
+        var ready = System.IO.Path.Combine(Directory.CreateTempSubdirectory("berth-ready-").FullName, "ready");
         var running = runner.RunAsync(
-            Shell("trap 'echo asked; exit 3' TERM; echo ready >&2; while :; do sleep 0.05; done") with
+            Shell($"trap 'echo asked; exit 3' TERM; mkdir {ready}; while :; do sleep 0.05; done") with
             {
-                Started = _ => cancel.CancelAfter(400),
+                TermGrace = TimeSpan.FromSeconds(60),
             },
             cancel.Token);
+        Assert.False(await GoneAsync(ready, whileThere: false));
+        await cancel.CancelAsync();
 
-        var result = await running.WaitAsync(TimeSpan.FromSeconds(20), Soon);
+        var result = await running.WaitAsync(TimeSpan.FromSeconds(60), Soon);
+        Directory.Delete(System.IO.Path.GetDirectoryName(ready)!, recursive: true);
         var never = await runner.RunAsync(Shell("true"), cancel.Token);
 
         Assert.Equal((ProcessEnd.Cancelled, 3, "asked\n"), (
@@ -75,10 +80,10 @@ public sealed class ProcessRunnerTests
     public async Task A_grandchild_that_holds_the_pipe_does_not_keep_the_result()
     {
         var result = await runner.RunAsync(
-            Shell("sleep 20 & echo $!") with { DrainGrace = TimeSpan.FromMilliseconds(100) }, Soon);
+            Shell("sleep 60 & echo $!") with { DrainGrace = TimeSpan.FromMilliseconds(100) }, Soon);
 
         Assert.True(result.Succeeded);
-        Assert.True(result.Duration < TimeSpan.FromSeconds(10));
+        Assert.True(result.Duration < TimeSpan.FromSeconds(20));
         await runner.RunAsync(Shell($"kill {Encoding.ASCII.GetString(result.Output.Span)}"), Soon);
     }
 
@@ -101,12 +106,13 @@ public sealed class ProcessRunnerTests
         FileName = "/bin/sh",
         Arguments = ["-c", script],
         Environment = Path,
-        Timeout = TimeSpan.FromSeconds(30),
+        Timeout = TimeSpan.FromSeconds(60),
     };
 
-    private static async Task<bool> GoneAsync(string folder)
+    // Waits for a folder to go, or to come.
+    private static async Task<bool> GoneAsync(string folder, bool whileThere = true)
     {
-        for (var look = 0; look < 500 && Directory.Exists(folder); look++)
+        for (var look = 0; look < 3000 && Directory.Exists(folder) == whileThere; look++)
         {
             await Task.Delay(10, Soon);
         }

@@ -9,7 +9,7 @@ namespace Berth.Tests.ScriptedModel;
 
 public sealed class ScriptedModelServerTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
 
     private readonly string folder = Directory.CreateTempSubdirectory("berth-model-").FullName;
     private readonly HttpClient client = new() { Timeout = Bound };
@@ -141,11 +141,18 @@ public sealed class ScriptedModelServerTests : IAsyncLifetime
     [Fact]
     public async Task A_hang_lasts_until_the_client_goes()
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
-        using var content = Content(Ask("```script\nhang\n```"));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            () => client.PostAsync(new Uri(server.Uri!, "/v1/messages"), content, patience.Token));
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var asking = HangAsync(patience.Token);
+        await Eventually(() => server.IsPlaying);
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asking);
         await Eventually(() => server.Requests is [{ End: "gone", Status: 0 }]);
+    }
+
+    private async Task HangAsync(CancellationToken patience)
+    {
+        using var content = Content(Ask("```script\nhang\n```"));
+        using var answer = await client.PostAsync(new Uri(server.Uri!, "/v1/messages"), content, patience);
     }
 
     [Fact]

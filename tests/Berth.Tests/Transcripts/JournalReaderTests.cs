@@ -9,7 +9,7 @@ namespace Berth.Tests.Transcripts;
 
 public sealed class JournalReaderTests : IDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
     private readonly TemporaryRun run = new();
     private readonly JournalReader reader = new(TimeProvider.System);
 
