@@ -19,7 +19,8 @@ internal static class RunOutcomes
         var found = execution.Recovered;
         if (found.Exit is not { } exit)
         {
-            return Of(execution.Evidence, Lost(found));
+            var lost = ClaudeVerdict.Unknown(execution.Evidence, Lost(found));
+            return Of(lost, RunState.Lost, exit: null, lost.Failure);
         }
 
         var verdict = ClaudeVerdict.Judge(execution.Evidence, exit);
@@ -73,19 +74,6 @@ internal static class RunOutcomes
                 "The supervisor of the run died.",
                 "Run it again; its workspace is kept.",
                 Fault.Operator),
-    };
-
-    private static RunOutcome Of(ClaudeEvidence evidence, Failure lost) => new()
-    {
-        State = RunState.Lost,
-        Error = lost,
-        Turns = evidence.Turns,
-        CostUsd = evidence.CostUsd,
-        Tokens = evidence.ResultTokens.Plus(evidence.LaterTokens),
-        PermissionDenials = [.. evidence.Denials],
-        Model = evidence.Model,
-        CliVersion = evidence.CliVersion,
-        Warnings = evidence.Warnings,
     };
 
     private static RunOutcome Of(ClaudeVerdict verdict, RunState state, ExitRecord? exit, Failure? error) => new()

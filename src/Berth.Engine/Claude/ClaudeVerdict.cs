@@ -103,21 +103,28 @@ internal sealed record ClaudeVerdict
     public static ClaudeVerdict Judge(ClaudeEvidence evidence, ExitRecord exit)
     {
         var (end, failure) = Decide(evidence, exit);
-        return new ClaudeVerdict
-        {
-            End = end,
-            Failure = failure,
-            Result = evidence.Result?.Text,
-            Turns = evidence.Turns,
-            CostUsd = evidence.CostUsd,
-            Tokens = evidence.ResultTokens.Plus(evidence.LaterTokens),
-            PermissionDenials = [.. evidence.Denials],
-            Model = evidence.Model,
-            CliVersion = evidence.CliVersion,
-            SessionId = evidence.SessionId,
-            Warnings = [.. Warn(evidence, exit, end)],
-        };
+        return Of(evidence, end, failure, Warn(evidence, exit, end));
     }
+
+    /// <summary>What the transcript of an agent proves whose end nobody saw.</summary>
+    public static ClaudeVerdict Unknown(ClaudeEvidence evidence, Failure why) =>
+        Of(evidence, ClaudeEnd.Stopped, why, evidence.Warnings);
+
+    private static ClaudeVerdict Of(
+        ClaudeEvidence evidence, ClaudeEnd end, Failure? failure, IEnumerable<string> warnings) => new()
+    {
+        End = end,
+        Failure = failure,
+        Result = evidence.Result?.Text,
+        Turns = evidence.Turns,
+        CostUsd = evidence.CostUsd,
+        Tokens = evidence.ResultTokens.Plus(evidence.LaterTokens),
+        PermissionDenials = [.. evidence.Denials],
+        Model = evidence.Model,
+        CliVersion = evidence.CliVersion,
+        SessionId = evidence.SessionId,
+        Warnings = [.. warnings],
+    };
 
     private static (ClaudeEnd End, Failure? Failure) Decide(ClaudeEvidence evidence, ExitRecord exit)
     {

@@ -83,6 +83,8 @@ public sealed class RunOutcomesTests
 
         Assert.Equal(RunState.Lost, outcome.State);
         Assert.Equal(code, outcome.Error!.Code);
+        Assert.Equal("Done.", outcome.Result);
+        Assert.Equal(1, outcome.Turns);
     }
 
     [Fact]
