@@ -12,8 +12,9 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
     // The first version with --disable-userns; --size came shortly before.
     private static readonly Version LeastBubblewrap = new(0, 8, 0);
 
-    // A sandbox starts in milliseconds. What takes longer than this hangs.
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(10);
+    // A sandbox starts in milliseconds, and in seconds where twenty runs are asked for at once. What takes longer than
+    // this hangs.
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
 
     private readonly ProcessRunner processes = new(time);
     private readonly ExecutionPlan plan = new(options);
