@@ -13,6 +13,7 @@ using var stop = new CancellationTokenSource(TimeSpan.FromMinutes(30));
 await using var ground = await Ground.PrepareAsync(Path.GetFullPath(berth), Path.GetFullPath(claude), stop.Token);
 var table = new ReportTable();
 await LocalAgainstBare.MeasureAsync(ground, runs, table, stop.Token);
+await RunningProcess.MeasureAsync(ground, runs, table, stop.Token);
 await TwentyAtOnce.MeasureAsync(ground, table, stop.Token);
 await LargeRepository.MeasureAsync(ground, Math.Min(runs, 5), table, stop.Token);
 await File.WriteAllTextAsync(report, table.Markdown(runs), stop.Token);
