@@ -4,8 +4,8 @@
 set -eu
 cd "$(dirname -- "$0")"
 
-if ! dotnet --version >/dev/null 2>&1 </dev/null; then
-    echo "Berth is built with the .NET SDK 10, and 'dotnet --version' fails here: install it from https://dot.net/download" >&2
+if ! said=$(dotnet --version 2>&1 </dev/null); then
+    printf '%s\n' "$said" "Berth is built with the .NET SDK 10, and 'dotnet --version' fails here: install it from https://dot.net/download" >&2
     exit 5
 fi
 
