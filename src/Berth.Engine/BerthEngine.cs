@@ -21,6 +21,9 @@ internal sealed class BerthEngine
     // A host that dies again and again meets a defect, and another one would too.
     private const int MaxRevivals = 3;
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
+
+    // Cleaning up a small run takes 20 ms.
+    private static readonly TimeSpan PollAtTheEnd = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Recent = TimeSpan.FromHours(24);
 
@@ -143,6 +146,7 @@ internal sealed class BerthEngine
                 return ViewOf(run);
             }
 
+            poll.Period = run.State.IsFinal() ? PollAtTheEnd : Poll;
             if (LockFile.IsHeld(directories.HostLock(id)))
             {
                 hostSeen = time.GetTimestamp();
