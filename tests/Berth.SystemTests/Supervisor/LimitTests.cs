@@ -11,11 +11,15 @@ public sealed class LimitTests : IDisposable
 {
     private readonly List<string> cgroups = [];
     private readonly List<string> mounts = [];
+
+    // On another disk: said by the agent when it has printed all.
+    private readonly string flooded = Path.Combine(Path.GetTempPath(), $"berth-flooded-{Guid.NewGuid():N}");
     private SupervisedFixture? run;
 
     public void Dispose()
     {
         run?.Dispose();
+        File.Delete(flooded);
         foreach (var folder in cgroups)
         {
             RemoveCgroup(folder);
@@ -66,8 +70,9 @@ public sealed class LimitTests : IDisposable
     {
         run = OnSmallDisk(out var ballast);
         run.StartFake(
-            "!say before\n!flood 9000000\n!sh while [ ! -e go ]; do sleep 0.05; done\n!say after\n!result kept");
-        await Eventually.TrueAsync(() => IsFull(ballast), "the full disk", SupervisedFixture.Bound);
+            $"!say before\n!flood 9000000\n!sh touch {flooded}; while [ ! -e go ]; do sleep 0.05; done\n"
+            + "!say after\n!result kept");
+        await FullAsync(ballast);
         File.Delete(ballast);
         await File.WriteAllTextAsync(Path.Combine(run.Directory.Workspace, "go"), "",
             TestContext.Current.CancellationToken);
@@ -85,8 +90,8 @@ public sealed class LimitTests : IDisposable
     public async Task A_disk_that_is_full_at_the_end_delays_the_exit_file()
     {
         run = OnSmallDisk(out var ballast);
-        run.StartFake("!flood 9000000");
-        await Eventually.TrueAsync(() => IsFull(ballast), "the full disk", SupervisedFixture.Bound);
+        run.StartFake($"!flood 9000000\n!sh touch {flooded}");
+        await FullAsync(ballast);
         await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
         Assert.False(File.Exists(run.Directory.ExitFile));
         Assert.True((await run.AskAsync(new ControlRequest { Verb = ControlVerb.Ping })).Ok);
@@ -113,6 +118,10 @@ public sealed class LimitTests : IDisposable
             }
         }
     }
+
+    // And the whole flood is over: what of it came later would fill the disk again, for good.
+    private Task FullAsync(string ballast) => Eventually.TrueAsync(
+        () => IsFull(ballast) && File.Exists(flooded), "the full disk", SupervisedFixture.Bound);
 
     private static bool IsFull(string path) => new DriveInfo(path).AvailableFreeSpace < 64 * 1024;
 
