@@ -1,5 +1,7 @@
 using Berth.Engine.Claude;
+using Berth.Engine.Docker;
 using Berth.Engine.Executors;
+using Berth.Engine.Executors.Docker;
 using Berth.Engine.Executors.Local;
 using Berth.Engine.Git;
 using Berth.Engine.Processes;
@@ -61,14 +63,7 @@ internal sealed class BerthEngine
                 new GitOptions { ConfigFolder = Path.Combine(options.Home, "git"), Environment = options.Environment },
                 new ProcessRunner(time)),
             time);
-        executors = new ExecutorFactory(() => new LocalExecutor(
-            new LocalExecutorOptions
-            {
-                RunsFolder = directories.Folder,
-                SupervisorPath = options.SupervisorPath,
-                ClaudeVersion = PinnedClaude.Version,
-            },
-            journals, time));
+        executors = new ExecutorFactory(NewLocalExecutor, NewDockerExecutor, time);
     }
 
     /// <summary>The workflows that there are.</summary>
@@ -257,19 +252,53 @@ internal sealed class BerthEngine
     /// <exception cref="FailureException"><c>run_not_final</c>.</exception>
     public Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)
     {
-        var executor = executors.CreateExecutor("local", "berth cleanup").Executor;
-        return new RunCleanup(runs, directories, workspaces, executor, time).RunAsync(selection, dryRun, cancel);
+        return new RunCleanup(runs, directories, workspaces, executors, time).RunAsync(selection, dryRun, cancel);
     }
 
-    /// <summary>What is installed and what is missing, for the mode that this build has.</summary>
-    public Task<ExecutorProbe> ProbeAsync(CancellationToken cancel)
+    /// <summary>What is installed and what is missing, for each mode.</summary>
+    public async Task<IReadOnlyList<ExecutorProbe>> ProbeAsync(CancellationToken cancel)
     {
         var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
-        return executors.CreateExecutor("local", "berth doctor").Executor.ProbeAsync(
-            SandboxKind.Bubblewrap,
-            claude,
-            cancel);
+        var inLocal = executors.CreateExecutor("local", "berth doctor").Executor.ProbeAsync(
+            new ExecutionPolicy { Sandbox = SandboxKind.Bubblewrap }, claude, cancel);
+        var inDocker = executors.CreateExecutor("docker", "berth doctor").Executor.ProbeAsync(
+            new ExecutionPolicy { Sandbox = SandboxKind.Container }, claude, cancel);
+        return await Task.WhenAll(inLocal, inDocker);
     }
+
+    /// <summary>Makes the run image of Docker mode.</summary>
+    /// <param name="order">Of what.</param>
+    /// <param name="progress">Takes the daemon's words, line by line.</param>
+    /// <param name="cancel">Gives it up.</param>
+    /// <exception cref="FailureException"><c>image_build_failed</c>, and what can be wrong with Docker.</exception>
+    public async Task<RunImage> BuildImageAsync(
+        RunImageOrder order, Action<string> progress, CancellationToken cancel)
+    {
+        var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
+        using var docker = new DockerClient(DockerEndpoint.Parse(options.DockerHost), time);
+        return await new RunImageBuild(options.SupervisorPath, docker).RunAsync(order, claude, progress, cancel);
+    }
+
+    private LocalExecutor NewLocalExecutor() => new(
+        new LocalExecutorOptions
+        {
+            RunsFolder = directories.Folder,
+            SupervisorPath = options.SupervisorPath,
+            ClaudeVersion = PinnedClaude.Version,
+        },
+        journals,
+        time);
+
+    private DockerExecutor NewDockerExecutor() => new(
+        new DockerExecutorOptions
+        {
+            RunsFolder = directories.Folder,
+            SupervisorPath = options.SupervisorPath,
+            Image = options.Image,
+        },
+        new DockerClient(DockerEndpoint.Parse(options.DockerHost), time),
+        journals,
+        time);
 
     // Without the credential a host would fail the run's model calls; without a host they only wait for the next one.
     private bool CanServe(RunRecord run) =>

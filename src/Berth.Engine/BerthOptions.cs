@@ -35,6 +35,20 @@ internal sealed record BerthOptions
     /// <summary>The mode where neither run nor workflow says: local, docker or auto. <c>CLAUDE_CODE_MODE</c>.</summary>
     public string? Mode { get; init; }
 
+    /// <summary>Where Docker listens; null for the usual socket. <c>DOCKER_HOST</c>.</summary>
+    public string? DockerHost { get; init; }
+
+    /// <summary>The image of runs in Docker mode that name none. <c>BERTH_IMAGE</c>.</summary>
+    public string Image { get; init; } = DefaultImage;
+
+    /// <summary>The image that <c>berth image build</c> makes where nobody names one.</summary>
+    public static string DefaultImage { get; } =
+        $"berth-run:{typeof(BerthOptions).Assembly.GetName().Version!.ToString(3)}";
+
+    /// <summary>How many processors' time a run may use, where the system can limit it. Default none.
+    /// <c>BERTH_CPUS</c>.</summary>
+    public decimal? Cpus { get; init; }
+
     /// <summary>Folders of workflows, later ones shadowing earlier ones.</summary>
     public required IReadOnlyList<string> WorkflowFolders { get; init; }
 

@@ -229,6 +229,8 @@ internal sealed class ClaudeCodeAgent(
             Mounts = [.. AgentMounts.Of(plan, prepared)],
             MemoryBytes = plan.MemoryBytes,
             Processes = plan.Processes,
+            Cpus = plan.Cpus,
+            Image = plan.Image,
         };
         var layout = executor.LayOut(flow.Id, policy, plan.ClaudeBinary);
         var invocation = AgentMounts.InvocationOf(plan, layout);

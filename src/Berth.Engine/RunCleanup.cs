@@ -31,20 +31,22 @@ internal sealed record CleanedRun(string RunId, IReadOnlyList<string> Paths, lon
 /// </summary>
 /// <remarks>Records and transcripts stay, and branches in the user's repositories and in mirrors.</remarks>
 internal sealed class RunCleanup(
-    RunStore runs, RunDirectories directories, RepositoryWorkspaces workspaces, IExecutor executor, TimeProvider time)
+    RunStore runs, RunDirectories directories, RepositoryWorkspaces workspaces, ExecutorFactory executors,
+    TimeProvider time)
 {
     // A directory without a record may belong to a run that is just being created.
     private static readonly TimeSpan OrphanAge = TimeSpan.FromHours(1);
+    private static readonly string[] Modes = ["local", "docker"];
     private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(1);
 
     /// <summary>Cleans up, or only says what it would do.</summary>
     /// <exception cref="FailureException"><c>run_not_final</c>: the one run named is still at work.</exception>
     public async Task<CleanupReport> RunAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)
     {
-        var owned = (await executor.ListOwnedAsync(cancel)).ToDictionary(
-            execution => execution.RunId, execution => execution.Residue, StringComparer.Ordinal);
+        var owned = await OwnedAsync(cancel);
         var cleaned = new List<CleanedRun>();
-        foreach (var id in owned.Keys.Union(directories.Ids(), StringComparer.Ordinal).Order(StringComparer.Ordinal))
+        var ids = owned.Select(group => group.Key).Union(directories.Ids(), StringComparer.Ordinal);
+        foreach (var id in ids.Order(StringComparer.Ordinal))
         {
             if (!IsSelected(id, selection, out var run))
             {
@@ -52,7 +54,7 @@ internal sealed class RunCleanup(
             }
 
             IReadOnlyList<string> paths =
-                [.. owned.GetValueOrDefault(id) ?? [], .. RepositoryWorkspaces.OwnOf(directories.Of(id))];
+                [.. owned[id].SelectMany(found => found.Residue), .. RepositoryWorkspaces.OwnOf(directories.Of(id))];
             var isPinned = run?.Progress is { Workspace: not null, Released: false };
             if (paths.Count == 0 && !isPinned)
             {
@@ -60,7 +62,7 @@ internal sealed class RunCleanup(
             }
 
             var bytes = paths.Sum(SizeOf);
-            var leaked = dryRun ? [] : await CleanAsync(id, run, cancel);
+            var leaked = dryRun ? [] : await CleanAsync(ExecutorOf(run, owned[id]), id, run, cancel);
             if (paths.Count + leaked.Count > 0)
             {
                 // A pin alone is a name in the mirror: nothing that anybody would miss.
@@ -70,6 +72,30 @@ internal sealed class RunCleanup(
 
         return new CleanupReport(dryRun, cleaned);
     }
+
+    // What is there, by run, and the executor whose it is.
+    private async Task<ILookup<string, (IExecutor Executor, IReadOnlyList<string> Residue)>> OwnedAsync(
+        CancellationToken cancel)
+    {
+        var owned = new List<(string RunId, IExecutor Executor, IReadOnlyList<string> Residue)>();
+        foreach (var executor in Modes.Select(mode => executors.CreateExecutor(mode, "berth cleanup").Executor))
+        {
+            owned.AddRange(
+                from execution in await executor.ListOwnedAsync(cancel)
+                select (execution.RunId, executor, execution.Residue));
+        }
+
+        return owned.ToLookup(
+            found => found.RunId, found => (found.Executor, found.Residue), StringComparer.Ordinal);
+    }
+
+    // A run that nobody remembers is cleaned up after by who has found it; of several, by who knows of its container.
+    private IExecutor ExecutorOf(
+        RunRecord? run, IEnumerable<(IExecutor Executor, IReadOnlyList<string> Residue)> found) =>
+        run is null
+            ? found.Select(one => one.Executor).LastOrDefault()
+                ?? executors.CreateExecutor(Modes[0], "berth cleanup").Executor
+            : executors.CreateExecutor(run.Plan.Mode, "the run's record").Executor;
 
     private bool IsSelected(string id, CleanupSelection selection, out RunRecord? run)
     {
@@ -99,8 +125,15 @@ internal sealed class RunCleanup(
         return run.State.IsFinal() && time.GetUtcNow() - run.FinishedAt >= (selection.OlderThan ?? TimeSpan.Zero);
     }
 
-    private async Task<IReadOnlyList<string>> CleanAsync(string id, RunRecord? run, CancellationToken cancel)
+    private async Task<IReadOnlyList<string>> CleanAsync(
+        IExecutor executor, string id, RunRecord? run, CancellationToken cancel)
     {
+        if (!Directory.Exists(directories.Of(id).Root))
+        {
+            // A container whose run directory is gone has no host either.
+            return await executor.CleanUpAsync(id, keepWorkspace: false, cancel);
+        }
+
         using var held = await LockFile.TakeAsync(directories.HostLock(id), LockPatience, time, cancel);
         if (held is null)
         {

@@ -40,6 +40,9 @@ internal sealed record RunRequest
     public IReadOnlyDictionary<string, string> Environment { get; init; } =
         new Dictionary<string, string>(StringComparer.Ordinal);
 
+    /// <summary>The image of a run in Docker mode; null for the workflow's or the settings' one.</summary>
+    public string? Image { get; init; }
+
     /// <summary>bubblewrap or none.</summary>
     public string? Sandbox { get; init; }
 

@@ -60,7 +60,6 @@ internal sealed class RunSubmission(
         RunRequest request, Workflow workflow, IReadOnlyDictionary<string, string> environment, string id,
         CancellationToken cancel)
     {
-        var choice = Choose(request, workflow);
         var sandbox = ParseSandbox(request.Sandbox ?? workflow.Settings.Sandbox);
         var permissions = workflow.Settings.PermissionMode;
         Refuse(
@@ -71,11 +70,12 @@ internal sealed class RunSubmission(
         var branch = request.Branch ?? $"berth/{workflow.Name}/{RunId.Short(id)}";
         var source = RepositorySource.Parse(request.Repository ?? request.CurrentDirectory, request.CurrentDirectory);
         var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
-        var (inspecting, probing) = (
+        var (mode, askedBy) = ModeOf(request, workflow);
+        var (inspecting, choosing) = (
             workspaces.InspectAsync(source, request.Ref, branch, cancel),
-            choice.Executor.ProbeAsync(sandbox, claude, cancel));
-        await Task.WhenAll(inspecting, probing);
-        var (facts, probe) = (await inspecting, await probing);
+            executors.ChooseAsync(mode, askedBy, PolicyOf(request, workflow, sandbox), claude, cancel));
+        await Task.WhenAll(inspecting, choosing);
+        var (facts, (choice, policy, probe)) = (await inspecting, await choosing);
         if (probe.Failure is { } missing)
         {
             throw new FailureException(missing);
@@ -95,14 +95,16 @@ internal sealed class RunSubmission(
             AllowedTools = workflow.AllowedTools,
             PermissionMode = permissions,
             Trust = TrustOf(request, workflow, source),
-            Sandbox = sandbox,
+            Sandbox = policy.Sandbox,
+            Image = policy.Sandbox == SandboxKind.Container ? policy.Image : null,
             Model = Checked(request.Model ?? workflow.Settings.Model),
             MaxTurns = InRange(request.MaxTurns ?? workflow.Settings.MaxTurns),
             MaxBudgetUsd = InRange(request.MaxBudgetUsd ?? workflow.Settings.MaxBudgetUsd),
             Timeout = request.Timeout ?? workflow.Settings.Timeout ?? options.Timeout,
             IdleStop = workflow.Settings.IdleTimeout ?? options.IdleStop,
-            MemoryBytes = options.MemoryBytes,
-            Processes = options.Processes,
+            MemoryBytes = policy.MemoryBytes,
+            Processes = policy.Processes,
+            Cpus = policy.Cpus,
             Keep = request.Keep ?? !options.RemoveWorkspaces,
             Title = TitleOf(request.Message),
             EnvironmentNames = [.. environment.Keys.Order(StringComparer.Ordinal)],
@@ -111,20 +113,33 @@ internal sealed class RunSubmission(
             NeedsCredential = options.Gateway.HasCredential,
             HasSystemPrompt = workflow.SystemPrompt.Length > 0,
             HasMcpConfig = workflow.McpConfigJson is not null,
-            Notices = [.. RunNotices.Of(options, facts, probe, environment, sandbox)],
+            Notices = [.. RunNotices.Of(options, facts, probe, environment, policy.Sandbox)],
         };
     }
 
-    private ExecutorChoice Choose(RunRequest request, Workflow workflow)
-    {
-        var (mode, askedBy) = (request.Mode, workflow.Settings.Mode, options.Mode) switch
+    private (string Mode, string AskedBy) ModeOf(RunRequest request, Workflow workflow) =>
+        (request.Mode, workflow.Settings.Mode, options.Mode) switch
         {
             ({ } asked, _, _) => (asked, "--mode"),
             (_, { } asked, _) => (asked, "the workflow"),
             (_, _, { } asked) => (asked, "CLAUDE_CODE_MODE"),
             _ => ("auto", "the default"),
         };
-        return executors.CreateExecutor(mode, askedBy);
+
+    private ExecutionPolicy PolicyOf(RunRequest request, Workflow workflow, SandboxKind sandbox)
+    {
+        var image = request.Image ?? workflow.Settings.Image ?? options.Image;
+        Refuse(
+            !ImageName.IsName(image), "image_invalid", $"--image {image} cannot be an image's name.",
+            "Use a name such as debian:bookworm or registry.example.com/team/tools:2.");
+        return new ExecutionPolicy
+        {
+            Sandbox = sandbox,
+            Image = image,
+            MemoryBytes = options.MemoryBytes,
+            Processes = options.Processes,
+            Cpus = options.Cpus,
+        };
     }
 
     private Trust TrustOf(RunRequest request, Workflow workflow, RepositorySource source)

@@ -1,3 +1,5 @@
+using Berth.Protocol.Posix;
+
 namespace Berth.Protocol;
 
 /// <summary>What a supervisor is to do: <c>spec.json</c>. Immutable and free of secrets.</summary>
@@ -19,6 +21,10 @@ public sealed record SupervisorSpec
     /// like.</summary>
     public IReadOnlyDictionary<string, string> Facts { get; init; } =
         new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>The user that the agent and capture run as; null for the supervisor's own. Set in containers, where
+    /// the supervisor is another user, so that the agent has no hold on it.</summary>
+    public ChildUser? User { get; init; }
 
     /// <summary>The agent: the Claude Code CLI.</summary>
     public required AgentStep Agent { get; init; }
@@ -64,6 +70,10 @@ public sealed record CaptureStep
 
     /// <summary>The whole environment of each git command.</summary>
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
+
+    /// <summary>The folder that is git's root; null for the supervisor's. Set where an image has no git, and the
+    /// machine's own is mounted with its libraries.</summary>
+    public string? Root { get; init; }
 
     /// <summary>The git program as an absolute path inside the sandbox.</summary>
     public required string Git { get; init; }
@@ -121,6 +131,10 @@ public sealed record ExecutionLimits
 
     /// <summary>Cgroup folders, made by the executor, that the agent's processes are put into. Default none.</summary>
     public IReadOnlyList<string> Cgroups { get; init; } = [];
+
+    /// <summary>Cgroup folders that everything is in already, and whose counters are only read: a container's own.
+    /// Default none. One that is not there is passed over.</summary>
+    public IReadOnlyList<string> CountedCgroups { get; init; } = [];
 }
 
 /// <summary>How a run is stopped: each stage has its time, and the next begins when the agent has not ended by

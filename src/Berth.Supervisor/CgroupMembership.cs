@@ -14,12 +14,16 @@ internal sealed class CgroupMembership
     private const string Procs = "cgroup.procs";
     private const string Threads = "tasks";
     private readonly IReadOnlyList<string> folders;
+    private readonly IReadOnlyList<string> counted;
     private readonly List<string> homes;
     private readonly (long Memory, long Processes) before;
 
-    internal CgroupMembership(IReadOnlyList<string> folders)
+    /// <param name="folders">Those that what is started is put into.</param>
+    /// <param name="onlyCounted">Those that it is in anyway.</param>
+    internal CgroupMembership(IReadOnlyList<string> folders, IReadOnlyList<string> onlyCounted)
     {
         this.folders = folders;
+        counted = [.. folders, .. onlyCounted];
         homes = folders.Count == 0 ? [] : [.. folders.Select(HomeOf).OfType<string>()];
         before = Counters();
     }
@@ -131,7 +135,7 @@ internal sealed class CgroupMembership
     {
         long memory = 0;
         long processes = 0;
-        foreach (var folder in folders)
+        foreach (var folder in counted)
         {
             memory += Counter(folder, "memory.events", "oom_kill ")
                 + Counter(folder, "memory.oom_control", "oom_kill ");
@@ -149,7 +153,7 @@ internal sealed class CgroupMembership
                 line.StartsWith(name, StringComparison.Ordinal));
             return line is null ? 0 : long.Parse(line.AsSpan(name.Length), CultureInfo.InvariantCulture);
         }
-        catch (IOException)
+        catch (Exception absent) when (absent is IOException or UnauthorizedAccessException)
         {
             return 0;
         }

@@ -68,7 +68,17 @@ internal sealed class ControlServer : IDisposable
                 continue;
             }
 
-            Run(() => Serve(client), "control client");
+            try
+            {
+                Run(() => Serve(client), "control client");
+            }
+            catch (OutOfMemoryException)
+            {
+                // So .NET says that there is no thread to be had: in a container the run's limit of processes is ours
+                // too. Then this client is served here, and the others wait for it a moment.
+                client.ReceiveTimeout = (int)SendBound.TotalMilliseconds;
+                Serve(client);
+            }
         }
     }
 

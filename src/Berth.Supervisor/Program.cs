@@ -3,16 +3,19 @@ using Berth.Supervisor;
 
 const int BadUsage = 64;
 const int Broken = 70;
-if (args is not [var folder] || !Path.IsPathFullyQualified(folder))
+if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
+    || !ContainerInit.TryRead(args[1..], out var owner))
 {
-    Console.Error.WriteLine("berth-supervisor: give one argument, the absolute path of a run directory.");
+    Console.Error.WriteLine("berth-supervisor: give the absolute path of a run directory; in a container also "
+        + "the numbers of the user and the group that own it.");
     return BadUsage;
 }
 
 // The main thread starts the agent and never ends before it: a parent-death signal fires when the starting thread ends.
 try
 {
-    return SupervisedRun.Execute(new RunDirectory(folder), TimeProvider.System);
+    var directory = owner is null ? new RunDirectory(folder) : ContainerInit.Enter(folder, owner);
+    return SupervisedRun.Execute(directory, TimeProvider.System);
 }
 catch (FailureException failure)
 {

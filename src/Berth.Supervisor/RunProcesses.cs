@@ -3,7 +3,7 @@ using Berth.Protocol.Posix;
 namespace Berth.Supervisor;
 
 /// <summary>The processes of the run: all our descendants, for we are their reaper.</summary>
-internal sealed class RunProcesses(CgroupMembership cgroups, TimeProvider time)
+internal sealed class RunProcesses(CgroupMembership cgroups, ChildUser? user, TimeProvider time)
 {
     internal const int Terminate = 15;
     internal const int Kill = 9;
@@ -23,15 +23,15 @@ internal sealed class RunProcesses(CgroupMembership cgroups, TimeProvider time)
         }
     }
 
-    /// <summary>Starts a child that waits for itself, under the limits of the run. Only the main thread may call
-    /// this.</summary>
+    /// <summary>Starts a child that waits for itself, under the limits of the run and as its user. Only the main
+    /// thread may call this.</summary>
     /// <exception cref="Berth.Protocol.FailureException"><c>cgroup_refused</c>.</exception>
     internal ChildProcess Start(ChildProcessStart start)
     {
         lock (gate)
         {
             // Inside the lock, so that a child that ends at once is never taken for an orphan.
-            var child = cgroups.Inside(() => ChildProcess.Start(start));
+            var child = cgroups.Inside(() => ChildProcess.Start(start with { User = user }));
             own.Add(child);
             return child;
         }

@@ -37,8 +37,8 @@ internal sealed class SupervisedRun : IDisposable
         startedAt = time.GetUtcNow();
         journal = new RunJournal(writer, directory, spec.Limits);
         watch = new RunWatch(spec.Limits, spec.Stop, time);
-        cgroups = new CgroupMembership(spec.Limits.Cgroups);
-        processes = new RunProcesses(cgroups, time);
+        cgroups = new CgroupMembership(spec.Limits.Cgroups, spec.Limits.CountedCgroups ?? []);
+        processes = new RunProcesses(cgroups, spec.User, time);
     }
 
     /// <summary>Runs it all.</summary>

@@ -165,7 +165,8 @@ internal sealed class WorkCapture(
         try
         {
             var start = new ChildProcessStart { FileName = argv[0], Arguments = argv[1..],
-                Environment = Environment() };
+                Environment = Environment(), Root = step.Root,
+                WorkingDirectory = step.Root is null ? null : "/" };
             result = command.Run(start, step.TimeLimit - time.GetElapsedTime(began), bounds.StopAsked);
         }
         catch (Exception notStarted) when (notStarted is Win32Exception or ArgumentException)

@@ -1,4 +1,6 @@
+using Berth.Engine;
 using Berth.Engine.Gateway;
+using Berth.Engine.Workflows;
 
 namespace Berth;
 
@@ -11,7 +13,7 @@ internal static class SettingsTable
 
     /// <summary>The table.</summary>
     public static IReadOnlyList<Setting> All { get; } =
-        [.. Places(), .. Sources(), .. Limits(), .. Bounds(), .. Model()];
+        [.. Places(), .. Sources(), .. Docker(), .. Limits(), .. Bounds(), .. Model()];
 
     private static IEnumerable<Setting> Places() =>
     [
@@ -106,6 +108,31 @@ internal static class SettingsTable
         },
     ];
 
+    private static IEnumerable<Setting> Docker() =>
+    [
+        new()
+        {
+            Variable = "BERTH_IMAGE",
+            Key = "image",
+            Unit = "name",
+            Range = "an image's name",
+            Default = BerthOptions.DefaultImage,
+            Description = "The image of runs in Docker mode that name none.",
+            Bind = (options, value) =>
+                ImageName.IsName(value.Text) ? options with { Image = value.Text } : null,
+        },
+        new()
+        {
+            Variable = "DOCKER_HOST",
+            Key = "dockerHost",
+            Unit = "URL",
+            Range = "unix:///PATH or tcp://HOST:PORT",
+            Default = "unix:///var/run/docker.sock, else Podman's socket",
+            Description = "Where Docker listens.",
+            Bind = (options, value) => options with { DockerHost = value.Text },
+        },
+    ];
+
     private static IEnumerable<Setting> Limits() =>
     [
         new()
@@ -185,6 +212,18 @@ internal static class SettingsTable
             Description = "How many processes and threads a run may have, where the system can limit it.",
             Bind = (options, value) =>
                 value.Count(16, 100_000) is { } count ? options with { Processes = count } : null,
+        },
+        new()
+        {
+            Variable = "BERTH_CPUS",
+            Key = "cpus",
+            Unit = "processors",
+            Range = "0.1 to 1024",
+            Default = "no limit",
+            Description = "How many processors' time a run may use; in Docker mode only.",
+            Bind = (options, value) => Numbers.Decimal(value.Text) is { } cpus and >= 0.1m and <= 1024
+                ? options with { Cpus = cpus }
+                : null,
         },
     ];
 

@@ -34,6 +34,30 @@ internal static class SystemTestEnvironment
         Environment.GetEnvironmentVariable("BERTH_CLAUDE") is { Length: > 0 } named ? named : InstalledClaude,
         "type `npm ci` in tools/claude, or set BERTH_CLAUDE");
 
+    /// <summary>Where the Docker of the tests listens; scripts/test_docker.sh starts it.</summary>
+    internal static string DockerHost
+    {
+        get
+        {
+            var host = Environment.GetEnvironmentVariable("DOCKER_HOST");
+            Assert.SkipWhen(
+                string.IsNullOrEmpty(host),
+                "These tests need Docker: export DOCKER_HOST=$(sudo scripts/test_docker.sh start)");
+            return host!;
+        }
+    }
+
+    /// <summary>The supervisor as users have it: one file that needs no runtime, so that any image can hold
+    /// it.</summary>
+    internal static string PublishedSupervisor => Required(
+        Path.Combine(RepositoryRoot, "artifacts/berth/supervisor/berth-supervisor"), "type ./berth --version");
+
+    /// <summary>An image with git, made by scripts/test_docker.sh.</summary>
+    internal const string RunImage = "berth-test-run:1";
+
+    /// <summary>An image without git, made by scripts/test_docker.sh.</summary>
+    internal const string BareImage = "debian:bookworm-slim";
+
     /// <summary>The folder of the .NET runtime, for programs that are not self-contained.</summary>
     internal static string DotnetRoot { get; } =
         Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));

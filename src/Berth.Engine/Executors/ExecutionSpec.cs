@@ -38,8 +38,11 @@ internal sealed record ExecutionSpec
 /// <summary>What a run may reach.</summary>
 internal sealed record ExecutionPolicy
 {
-    /// <summary>The isolation of a local run.</summary>
+    /// <summary>The isolation.</summary>
     public required SandboxKind Sandbox { get; init; }
+
+    /// <summary>The image of a run in a container; null for the executor's own.</summary>
+    public string? Image { get; init; }
 
     /// <summary>Host folders or files that the agent may read beside the usual ones, the mirror's objects for
     /// example.</summary>
@@ -52,9 +55,12 @@ internal sealed record ExecutionPolicy
     /// <summary>The most processes and threads that the run may have at once, 16 and above; null for no
     /// limit.</summary>
     public int? Processes { get; init; }
+
+    /// <summary>How many processors' time the run may use, 0.1 and above; null for no limit.</summary>
+    public decimal? Cpus { get; init; }
 }
 
-/// <summary>The isolation of a local run.</summary>
+/// <summary>The isolation of a run.</summary>
 internal enum SandboxKind
 {
     /// <summary>Own namespaces, a read-only system, a private HOME, no network.</summary>
@@ -62,6 +68,9 @@ internal enum SandboxKind
 
     /// <summary>A bare process of the user's. Weak: it must be asked for by name.</summary>
     None,
+
+    /// <summary>The container of Docker mode; no local run has it.</summary>
+    Container,
 }
 
 /// <summary>A host path that the agent may read.</summary>

@@ -16,10 +16,10 @@ internal interface IExecutor
 
     /// <summary>Says whether it can work here, what it can do, and what to type where it cannot. Never throws for
     /// what is missing.</summary>
-    /// <param name="sandbox">The isolation that is asked for.</param>
+    /// <param name="policy">What is asked for: the isolation, the image, the limits.</param>
     /// <param name="claudeBinary">The CLI as a host path, or null where none was found.</param>
     /// <param name="cancellation">Ends the probe.</param>
-    Task<ExecutorProbe> ProbeAsync(SandboxKind sandbox, string? claudeBinary, CancellationToken cancellation);
+    Task<ExecutorProbe> ProbeAsync(ExecutionPolicy policy, string? claudeBinary, CancellationToken cancellation);
 
     /// <summary>The paths as the agent will see them; what goes into its command line and its environment.</summary>
     ExecutionLayout LayOut(string runId, ExecutionPolicy policy, string claudeBinary);

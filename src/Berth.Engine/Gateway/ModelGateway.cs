@@ -35,6 +35,9 @@ internal sealed class ModelGateway : IAsyncDisposable
     private const int Forbidden = 403;
     private static readonly string[] Forwarded = ["/v1/messages", "/v1/messages/count_tokens"];
 
+    private const UnixFileMode EveryUser = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
+        | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+
     private readonly SocketFolder folder;
     private readonly UpstreamClient upstream;
     private readonly Task<WebApplication> serving;
@@ -94,6 +97,10 @@ internal sealed class ModelGateway : IAsyncDisposable
         try
         {
             await app.StartAsync(cancel);
+
+            // The agent may be another user than ours, and connecting takes the right to write. The folder of the
+            // socket keeps all others away.
+            File.SetUnixFileMode(socket, EveryUser);
             return app;
         }
         catch

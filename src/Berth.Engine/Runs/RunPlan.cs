@@ -39,6 +39,9 @@ internal sealed record RunPlan
 
     public SandboxKind Sandbox { get; init; } = SandboxKind.Bubblewrap;
 
+    /// <summary>The image, in Docker mode.</summary>
+    public string? Image { get; init; }
+
     public string? Model { get; init; }
 
     public int? MaxTurns { get; init; }
@@ -54,6 +57,8 @@ internal sealed record RunPlan
     public long? MemoryBytes { get; init; }
 
     public int? Processes { get; init; }
+
+    public decimal? Cpus { get; init; }
 
     /// <summary>Whether the workspace stays when the run has ended.</summary>
     public bool Keep { get; init; }

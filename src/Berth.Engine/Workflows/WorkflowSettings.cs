@@ -46,6 +46,9 @@ internal sealed record WorkflowSettings
     /// <summary><c>sandbox</c>: <c>bubblewrap</c> or <c>none</c>.</summary>
     public string? Sandbox { get; init; }
 
+    /// <summary><c>image</c>: the image of a run in Docker mode.</summary>
+    public string? Image { get; init; }
+
     /// <summary><c>network</c>: what can be reached beyond the model; in this build <c>none</c>.</summary>
     public string? Network { get; init; }
 
@@ -66,6 +69,7 @@ internal sealed record WorkflowSettings
         ["idleTimeout"] = (settings, value) => settings with { IdleTimeout = Duration(value) },
         ["permissionMode"] = (settings, value) => settings with { PermissionMode = Permission(value) },
         ["sandbox"] = (settings, value) => settings with { Sandbox = OneOf(value, "bubblewrap", "none") },
+        ["image"] = (settings, value) => settings with { Image = ImageName(value) },
         ["network"] = (settings, value) => settings with { Network = OneOf(value, "none") },
         ["trust"] = (settings, value) => settings with { Trust = TrustOf(value) },
     };
@@ -107,6 +111,13 @@ internal sealed record WorkflowSettings
         var good = name.Length <= 200 && name[0] != '-'
             && name.All(letter => char.IsAsciiLetterOrDigit(letter) || IsMark(letter));
         return good ? name : throw value.Refuse(Expected);
+    }
+
+    private static string ImageName(LocatedJson value)
+    {
+        const string Expected = "the name of an image";
+        var name = value.StringOr(Expected);
+        return Workflows.ImageName.IsName(name) ? name : throw value.Refuse(Expected);
     }
 
     private static bool IsMark(char letter) => letter is '.' or '_' or ':' or '/' or '@' or '[' or ']' or '-';

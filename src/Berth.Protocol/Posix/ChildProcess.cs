@@ -60,6 +60,13 @@ public sealed record ChildProcessStart
 
     /// <summary>Whether the child leads a session and process group of its own. Default true.</summary>
     public bool NewSession { get; init; } = true;
+
+    /// <summary>The user that the child runs as; null, the default, for ours. Only root can give another.</summary>
+    public ChildUser? User { get; init; }
+
+    /// <summary>The folder that is the child's root; null, the default, for ours. Only root can
+    /// give another; then a folder to work in is to be named too, for ours is outside of it.</summary>
+    public string? Root { get; init; }
 }
 
 /// <summary>How a child ended: an exit code, or the signal that ended it.</summary>
@@ -126,7 +133,10 @@ public sealed class ChildProcess : IDisposable
             OpenStream(start.Input, 0, theirs, pipes);
             OpenStream(start.Output, 1, theirs, pipes);
             OpenStream(start.Error, 2, theirs, pipes);
-            return new ChildProcess(Spawn(start, theirs), pipes[0], pipes[1], pipes[2]);
+            var id = OtherRoot.Run(
+                start.Root,
+                () => start.User is { } user ? UserThread.Run(user, () => Spawn(start, theirs)) : Spawn(start, theirs));
+            return new ChildProcess(id, pipes[0], pipes[1], pipes[2]);
         }
         catch
         {

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Berth.Engine;
 using Berth.Engine.Claude;
+using Berth.Engine.Executors.Docker;
 using Berth.Engine.Workflows;
 using Berth.Protocol;
 
@@ -21,6 +22,7 @@ namespace Berth.Commands;
 [JsonSerializable(typeof(WorkflowDocument))]
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(CleanupReport))]
+[JsonSerializable(typeof(RunImage))]
 [JsonSerializable(typeof(IReadOnlyList<WorkflowListing>))]
 internal sealed partial class CommandJson : JsonSerializerContext
 {

@@ -60,6 +60,7 @@ internal static class CommandLine
             CleanupCommand.Create(surroundings),
             WorkflowsCommand.Create(surroundings),
             DoctorCommand.Create(surroundings),
+            ImageCommand.Create(surroundings),
             DemoCommand.Create(surroundings),
             HostCommand.Create(surroundings),
         };

@@ -25,6 +25,13 @@ internal static class DemoCommand
             Description = "Make them in a new folder, and keep it.",
             HelpName = "FOLDER",
         };
+        var mode = new Option<string>("--mode")
+        {
+            Description = "Where it runs: local, docker or auto.",
+            HelpName = "local|docker|auto",
+            DefaultValueFactory = _ => "local",
+        };
+        mode.AcceptOnlyFromAmong("local", "docker", "auto");
         var json = BerthCommand.JsonFlag(
             "Print the run as one JSON object; what is for people goes to standard error.");
         var command = new BerthCommand(
@@ -35,6 +42,7 @@ internal static class DemoCommand
         {
             keep,
             keepIn,
+            mode,
             json,
         };
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), () =>
@@ -43,12 +51,13 @@ internal static class DemoCommand
             var screen = surroundings.Screen(onError: parsed.GetValue(json));
             var isKept = parsed.GetValue(keep) || named is not null;
             var folder = named is null ? null : Path.GetFullPath(named, surroundings.CurrentDirectory);
-            return new Demo(surroundings, screen, isKept, parsed.GetValue(json)).ShowAsync(folder, cancel);
+            return new Demo(surroundings, screen, isKept, parsed.GetValue(json), parsed.GetValue(mode)!)
+                .ShowAsync(folder, cancel);
         }));
         return command;
     }
 
-    private sealed record Demo(Surroundings Surroundings, IScreen Screen, bool IsKept, bool IsJson)
+    private sealed record Demo(Surroundings Surroundings, IScreen Screen, bool IsKept, bool IsJson, string Mode)
     {
         public async Task<int> ShowAsync(string? named, CancellationToken cancel)
         {
@@ -92,7 +101,7 @@ internal static class DemoCommand
                 Message = Message,
                 Repository = stage.Repository,
                 CurrentDirectory = stage.Repository,
-                Mode = "local",
+                Mode = Mode,
                 Keep = false,
             };
             var run = await engine.SubmitAsync(request, cancel);

@@ -58,15 +58,24 @@ internal static class DoctorCommand
         if (checks[0].Ok)
         {
             var engine = Opened.Engine(surroundings, options);
-            var probe = await engine.ProbeAsync(cancel);
-            checks.AddRange(probe.Checks);
+            var probes = await engine.ProbeAsync(cancel);
+            checks.AddRange(Merged(probes));
             checks.Add(WorkflowsOf(engine, options));
-            capabilities = probe.Capabilities;
+            capabilities = probes[0].Capabilities;
         }
 
         checks.Add(Credential(options.Gateway));
         var isOk = checks.TrueForAll(check => check.Ok || !check.Required);
         return new DoctorReport(isOk, options.Home, [.. checks.Select(DoctorCheck.Of)], capabilities);
+    }
+
+    // One mode that works is enough; what another one lacks is worth knowing. What both have looked at is said once.
+    private static IEnumerable<ProbeCheck> Merged(IReadOnlyList<ExecutorProbe> probes)
+    {
+        var anyWorks = probes.Any(probe => probe.Ok);
+        return probes.SelectMany(probe => probe.Checks.Select(check =>
+                check with { Required = check.Required && !anyWorks && probe == probes[0] }))
+            .DistinctBy(check => (check.Name, check.Ok, check.Code));
     }
 
     private static ProbeCheck Home(BerthOptions options)

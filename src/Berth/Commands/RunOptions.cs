@@ -40,6 +40,12 @@ internal sealed class RunOptions
 
     private readonly Option<string?> mode = OneOf("--mode", "Where it runs.", "local", "docker", "auto");
 
+    private readonly Option<string?> image = new("--image")
+    {
+        Description = "The image of a run in Docker mode. Default: the one of berth image build.",
+        HelpName = "NAME",
+    };
+
     private readonly Option<string?> model = new("--model")
     {
         Description = "The model, as the CLI names it.",
@@ -105,7 +111,8 @@ internal sealed class RunOptions
         command.Add(message);
         foreach (var option in (IReadOnlyList<Option>)
         [
-            repository, reference, branch, mode, model, maxTurns, maxBudget, timeout, environment, sandbox, trust,
+            repository, reference, branch, mode, image, model, maxTurns, maxBudget, timeout, environment, sandbox,
+            trust,
             keep, detach, quiet, json,
         ])
         {
@@ -130,6 +137,7 @@ internal sealed class RunOptions
         Ref = parsed.GetValue(reference),
         Branch = parsed.GetValue(branch),
         Mode = parsed.GetValue(mode),
+        Image = parsed.GetValue(image),
         Model = parsed.GetValue(model),
         MaxTurns = parsed.GetValue(maxTurns),
         MaxBudgetUsd = parsed.GetValue(maxBudget),

@@ -95,7 +95,8 @@ public sealed class OutcomeTests
     [Theory]
     [InlineData("run", "nosuch", "hello", "workflow_not_found", 2)]
     [InlineData("run", "implement", "", "prompt_empty", 2)]
-    [InlineData("run", "implement", "x", "mode_not_available", 5, "--mode", "docker")]
+    [InlineData("run", "implement", "x", "sandbox_needs_local", 2, "--mode", "docker", "--sandbox",
+        "none")]
     [InlineData("run", "implement", "x", "ref_not_found", 2, "--ref", "nosuch")]
     [InlineData("run", "implement", "x", "branch_taken", 2, "--branch", "main")]
     [InlineData("run", "implement", "x", "environment_reserved", 2, "--env", "ANTHROPIC_API_KEY=mine")]

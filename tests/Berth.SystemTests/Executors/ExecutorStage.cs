@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Berth.Engine.Executors;
-using Berth.Engine.Executors.Local;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 using Xunit;
@@ -28,7 +27,11 @@ internal sealed class ExecutorStage : IAsyncDisposable
 
     internal IExecutor Executor { get; private set; }
 
-    internal ExecutionPolicy Policy => new() { Sandbox = sandbox, Mounts = RuntimeMounts };
+    internal ExecutionPolicy Policy => new()
+    {
+        Sandbox = sandbox,
+        Mounts = sandbox == SandboxKind.Container ? [Runtime] : RuntimeMounts,
+    };
 
     /// <summary>Stages that pass quickly: a test of the stop plan is about their order.</summary>
     internal static StopPlan QuickStop { get; } = new()
@@ -42,10 +45,13 @@ internal sealed class ExecutorStage : IAsyncDisposable
     private static CancellationToken Ending => TestContext.Current.CancellationToken;
 
     // Under /usr the runtime is in the sandbox anyway.
-    private static ReadOnlyMount[] RuntimeMounts { get; } =
+    private static ReadOnlyMount[] RuntimeMounts =>
         SystemTestEnvironment.DotnetRoot.StartsWith("/usr/", StringComparison.Ordinal)
             ? []
-            : [new ReadOnlyMount(SystemTestEnvironment.DotnetRoot, SystemTestEnvironment.DotnetRoot)];
+            : [Runtime];
+
+    private static ReadOnlyMount Runtime { get; } =
+        new(SystemTestEnvironment.DotnetRoot, SystemTestEnvironment.DotnetRoot);
 
     /// <summary>All that another process would have: the folder. The old object is forgotten, as by a killed
     /// host.</summary>
@@ -143,9 +149,9 @@ internal sealed class ExecutorStage : IAsyncDisposable
         && said.ValueEquals(type);
 
     /// <summary>What a shell in the place of the CLI printed, line by line.</summary>
-    internal async Task<IReadOnlyList<string>> PrintedAsync(string runId) =>
+    internal async Task<IReadOnlyList<string>> PrintedAsync(string runId, bool follow = false) =>
     [
-        .. from entry in await JournalAsync(runId)
+        .. from entry in await JournalAsync(runId, follow: follow)
            where entry.Stream is JournalEntry.Stdout or JournalEntry.Stderr
            select entry.Data.ValueKind == JsonValueKind.String ? entry.Data.GetString()! : entry.Data.GetRawText(),
     ];

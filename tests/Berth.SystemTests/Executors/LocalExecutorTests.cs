@@ -9,6 +9,8 @@ namespace Berth.SystemTests.Executors;
 /// <summary>The conformance suite over local runs in bubblewrap, and what needs a sandbox to be tried at all.</summary>
 public sealed class LocalExecutorTests : ExecutorConformance
 {
+    private static readonly ExecutionPolicy Boxed = new() { Sandbox = SandboxKind.Bubblewrap };
+
     private readonly List<string> mounts = [];
 
     private protected override ExecutorStage Stage { get; } = new(SandboxKind.Bubblewrap, NewExecutor);
@@ -48,7 +50,7 @@ public sealed class LocalExecutorTests : ExecutorConformance
     public async Task A13_A_memory_hog_and_a_fork_bomb_meet_their_limits()
     {
         var can =
-            (await Stage.Executor.ProbeAsync(SandboxKind.Bubblewrap, SystemTestEnvironment.FakeClaude, Ending))
+            (await Stage.Executor.ProbeAsync(Boxed, SystemTestEnvironment.FakeClaude, Ending))
                 .Capabilities;
         Assert.SkipUnless(
             can is { MemoryLimit: true, ProcessLimit: true },

@@ -12,6 +12,8 @@ namespace Berth.SystemTests.Executors;
 /// not be able to do.</summary>
 public sealed class SandboxTests : IAsyncDisposable
 {
+    private static readonly ExecutionPolicy Boxed = new() { Sandbox = SandboxKind.Bubblewrap };
+
     private readonly ExecutorStage stage = new(SandboxKind.Bubblewrap, LocalExecutorTests.NewExecutor);
 
     private static CancellationToken Ending => TestContext.Current.CancellationToken;
@@ -223,7 +225,7 @@ public sealed class SandboxTests : IAsyncDisposable
     [Fact]
     public async Task The_probe_tries_a_sandbox_and_finds_every_layer_here()
     {
-        var probe = await stage.Executor.ProbeAsync(SandboxKind.Bubblewrap, SystemTestEnvironment.FakeClaude, Ending);
+        var probe = await stage.Executor.ProbeAsync(Boxed, SystemTestEnvironment.FakeClaude, Ending);
 
         Assert.Equal(
             ["supervisor", "bubblewrap", "user namespaces", "sandbox", "claude", "git", "memory limit",
@@ -239,7 +241,7 @@ public sealed class SandboxTests : IAsyncDisposable
     [Fact]
     public async Task The_probe_finds_the_real_CLI_and_its_version_in_the_sandbox()
     {
-        var probe = await stage.Executor.ProbeAsync(SandboxKind.Bubblewrap, SystemTestEnvironment.RealClaude, Ending);
+        var probe = await stage.Executor.ProbeAsync(Boxed, SystemTestEnvironment.RealClaude, Ending);
 
         Assert.True(probe.Ok, string.Join('\n', probe.Checks));
         Assert.Null(probe.Failure);

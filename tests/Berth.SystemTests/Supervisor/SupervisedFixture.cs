@@ -40,6 +40,12 @@ internal sealed class SupervisedFixture : IDisposable
 
     internal RunSecrets? Secrets { get; set; }
 
+    /// <summary>The user of the agent; null for our own.</summary>
+    internal ChildUser? User { get; set; }
+
+    /// <summary>Who owns the run directory, for a supervisor that is started as in a container.</summary>
+    internal ChildUser? Owner { get; set; }
+
     /// <summary>The words in front of the agent's; set by <see cref="InBubblewrap"/>.</summary>
     internal IReadOnlyList<string> Prefix { get; set; } = [];
 
@@ -109,6 +115,7 @@ internal sealed class SupervisedFixture : IDisposable
                 Argv = [.. Prefix, .. argv], Wrappers = Wrappers, WorkingDirectory = Directory.Workspace,
                     Environment = AgentEnvironment(),
             },
+            User = User,
             Capture = Capture,
             Limits = Limits,
             Stop = Stop,
@@ -127,9 +134,11 @@ internal sealed class SupervisedFixture : IDisposable
     internal ChildProcess StartSupervisor() => ChildProcess.Start(new ChildProcessStart
     {
         FileName = Path.Combine(AppContext.BaseDirectory, "berth-supervisor"),
-        Arguments = [Directory.Root],
+        Arguments = Owner is { } owner
+            ? [Directory.Root, $"{owner.Id}", $"{owner.Group}"]
+            : [Directory.Root],
         Environment = AgentEnvironment(),
-        Error = ChildStdio.File(Directory.SupervisorLog),
+        Error = Owner is null ? ChildStdio.File(Directory.SupervisorLog) : ChildStdio.Null,
     });
 
     internal Dictionary<string, string> AgentEnvironment() => new(StringComparer.Ordinal)

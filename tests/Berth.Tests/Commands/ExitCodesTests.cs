@@ -30,7 +30,7 @@ public sealed class ExitCodesTests
     [InlineData("credential_missing", Fault.Operator, 2)]
     [InlineData("cli_not_found", Fault.Operator, 5)]
     [InlineData("bubblewrap_missing", Fault.Operator, 5)]
-    [InlineData("mode_not_available", Fault.User, 5)]
+    [InlineData("docker_unreachable", Fault.Operator, 5)]
     [InlineData("disk_full", Fault.Operator, 1)]
     [InlineData("internal_error", Fault.Berth, 1)]
     public void A_refusal_is_bad_usage_where_it_is_the_user_s_fault(string code, Fault fault, int expected) =>

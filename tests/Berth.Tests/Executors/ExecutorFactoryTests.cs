@@ -1,4 +1,6 @@
+using Berth.Engine.Docker;
 using Berth.Engine.Executors;
+using Berth.Engine.Executors.Docker;
 using Berth.Engine.Executors.Local;
 using Berth.Engine.Transcripts;
 using Berth.Protocol;
@@ -8,23 +10,62 @@ namespace Berth.Tests.Executors;
 
 public sealed class ExecutorFactoryTests
 {
-    private readonly ExecutorFactory factory = new(() => new LocalExecutor(
-        new LocalExecutorOptions { RunsFolder = "/no/runs", SupervisorPath = "/no/supervisor" },
-        new JournalReader(TimeProvider.System),
-        TimeProvider.System));
+    private readonly ExecutorFactory factory = new(
+        () => new LocalExecutor(
+            new LocalExecutorOptions { RunsFolder = "/no/runs", SupervisorPath = "/no/supervisor" },
+            new JournalReader(TimeProvider.System),
+            TimeProvider.System),
+        () => new DockerExecutor(
+            new DockerExecutorOptions { RunsFolder = "/no/runs", SupervisorPath = "/no/supervisor", Image = "none" },
+            new DockerClient(DockerEndpoint.Parse("unix:///no/docker.sock"), TimeProvider.System),
+            new JournalReader(TimeProvider.System),
+            TimeProvider.System),
+        TimeProvider.System);
+
+    private static CancellationToken Ending => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("local", "--mode says local")]
-    [InlineData("auto", "--mode says auto, and Docker mode is not available in this build")]
-    public void It_chooses_and_says_why(string mode, string reason)
+    [InlineData("local")]
+    [InlineData("docker")]
+    public void It_makes_the_one_that_was_named_and_says_why(string mode)
     {
         var choice = factory.CreateExecutor(mode, "--mode");
 
-        Assert.Equal(("local", reason), (choice.Mode, choice.Reason));
+        Assert.Equal((mode, $"--mode says {mode}"), (choice.Mode, choice.Reason));
+    }
+
+    [Fact]
+    public async Task Auto_is_local_where_Docker_cannot_be_used_and_says_so()
+    {
+        var policy = new ExecutionPolicy { Sandbox = SandboxKind.None };
+        var bare = await factory.ChooseAsync("auto", "the default", policy, null, Ending);
+        var boxed = await factory.ChooseAsync(
+            "auto", "the default", policy with { Sandbox = SandboxKind.Bubblewrap }, null, Ending);
+
+        Assert.Equal(("local", SandboxKind.None), (bare.Choice.Mode, bare.Policy.Sandbox));
+        Assert.Equal("the default says auto, and a run without a sandbox is a local one", bare.Choice.Reason);
+        Assert.Equal(("local", SandboxKind.Bubblewrap), (boxed.Choice.Mode, boxed.Policy.Sandbox));
+        Assert.StartsWith(
+            "the default says auto, and Docker cannot be used: Docker was to be reached at unix:///no/docker.sock",
+            boxed.Choice.Reason,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_mode_that_was_named_is_not_left_for_another_one()
+    {
+        var policy = new ExecutionPolicy { Sandbox = SandboxKind.Bubblewrap };
+        var chosen = await factory.ChooseAsync("docker", "--mode", policy, null, Ending);
+        var refused = await Assert.ThrowsAsync<FailureException>(() => factory.ChooseAsync(
+            "docker", "--mode", policy with { Sandbox = SandboxKind.None }, null, Ending));
+
+        Assert.Equal("docker", chosen.Choice.Mode);
+        Assert.Equal("docker_unreachable", chosen.Probe.Failure!.Code);
+        Assert.Equal("sandbox_needs_local", refused.Failure.Code);
     }
 
     [Theory]
-    [InlineData("docker", "mode_not_available")]
+    [InlineData("auto", "mode_unknown")]
     [InlineData("swarm", "mode_unknown")]
     [InlineData("", "mode_unknown")]
     public void A_mode_that_cannot_be_had_is_refused_by_name(string mode, string code)

@@ -1,4 +1,4 @@
-using Berth.Engine.Executors.Local;
+using Berth.Engine.Executors;
 using Berth.Protocol.Posix;
 using Xunit;
 

@@ -18,9 +18,6 @@ internal sealed class BubblewrapCommand(string bubblewrap)
     /// inside.</summary>
     internal const int Wrappers = 2;
 
-    /// <summary>The folder in the run directory that holds the sandbox's own files for /etc.</summary>
-    internal const string EtcFolder = "etc";
-
     // A tmpfs is the machine's memory. Builds want room in /tmp, nothing wants it in the others.
     private const long TempBytes = 4L * 1024 * 1024 * 1024;
     private const long SmallBytes = 64L * 1024 * 1024;
@@ -45,17 +42,6 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         "kcore", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "pagetypeinfo",
         "sched_debug", "slabinfo", "timer_list", "vmallocinfo",
     ];
-
-    /// <summary>What the sandbox has of its own in /etc, by name; to be written before a start.</summary>
-    internal static IReadOnlyDictionary<string, string> EtcFiles { get; } =
-        new Dictionary<string, string>(StringComparer.Ordinal)
-        {
-            ["passwd"] = "root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/bash\n",
-            ["group"] = "root:x:0:\nagent:x:1000:\n",
-            ["hosts"] = "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 berth\n",
-            ["hostname"] = "berth\n",
-            ["nsswitch.conf"] = "passwd: files\ngroup: files\nhosts: files\n",
-        };
 
     /// <summary>The words before the agent's command.</summary>
     internal IReadOnlyList<string> ForAgent(RunDirectory run, ExecutionPolicy policy, string claudeBinary) =>
@@ -101,8 +87,8 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         .. TopLevel(),
         "--perms", "0755", "--dir", "/etc",
         .. EtcAllowed.SelectMany(name => new[] { "--ro-bind-try", $"/etc/{name}", $"/etc/{name}" }),
-        .. EtcFiles.Keys.SelectMany(
-            name => new[] { "--ro-bind", Path.Combine(run.Root, EtcFolder, name), $"/etc/{name}" }),
+        .. PrivateEtc.Files(PrivateEtc.SandboxUser).Keys.SelectMany(
+            name => new[] { "--ro-bind", Path.Combine(run.Root, PrivateEtc.FolderName, name), $"/etc/{name}" }),
         "--proc", "/proc",
         .. Guards(),
         "--dev", "/dev",

@@ -9,10 +9,6 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
 {
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    // The bounds that ExecutionPolicy documents: below them not even the CLI starts.
-    private const long LeastMemory = 64L * 1024 * 1024;
-    private const int LeastProcesses = 16;
-
     /// <summary>The paths as the agent will see them.</summary>
     internal static ExecutionLayout LayOut(RunDirectory run, SandboxKind sandbox, string claudeBinary)
     {
@@ -37,20 +33,7 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
     /// <summary>Refuses what cannot work, before anything is started.</summary>
     internal void Check(RunDirectory run, ExecutionSpec spec)
     {
-        if (!Directory.Exists(run.Workspace))
-        {
-            throw new FailureException(
-                "workspace_missing",
-                $"The execution of run {spec.RunId} was to start in {run.Workspace}, which is not there.",
-                "Prepare the workspace first.",
-                Fault.Berth);
-        }
-
-        if (ClaudeProgram.Inspect(ClaudeProgram.Resolve(spec.ClaudeBinary)) is { } wrong)
-        {
-            throw new FailureException(wrong);
-        }
-
+        ExecutionChecks.Check(run, spec);
         if (spec.Policy.Sandbox == SandboxKind.Bubblewrap && Bubblewrap is null)
         {
             throw new FailureException(Missing.Bubblewrap);
@@ -60,13 +43,6 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
         {
             throw new FailureException(Missing.Git);
         }
-
-        foreach (var mount in spec.Policy.Mounts)
-        {
-            CheckMount(mount);
-        }
-
-        CheckLimits(spec.Policy);
     }
 
     /// <summary>Makes the folders and files that the sandbox is built from. What is there already stays as it
@@ -84,11 +60,7 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
             return;
         }
 
-        var etc = Directory.CreateDirectory(Path.Combine(run.Root, BubblewrapCommand.EtcFolder), Private).FullName;
-        foreach (var (name, text) in BubblewrapCommand.EtcFiles)
-        {
-            File.WriteAllText(Path.Combine(etc, name), text);
-        }
+        PrivateEtc.Write(run.Root, PrivateEtc.SandboxUser);
     }
 
     /// <summary>The supervisor's orders.</summary>
@@ -109,7 +81,7 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
             {
                 Argv = [.. prefix, .. spec.Argv],
                 Wrappers = sandboxed ? BubblewrapCommand.Wrappers : 0,
-                Environment = Marked(spec.Environment, spec.RunId),
+                Environment = RunEnvironment.Marked(spec.Environment, spec.RunId),
                 WorkingDirectory = sandboxed ? null : run.Workspace,
             },
             Capture = spec.Capture is null ? null : CaptureStep(run, spec, spec.Capture),
@@ -139,7 +111,7 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
         {
             Prefix = sandboxed ? new BubblewrapCommand(Bubblewrap!).ForCapture(run, spec.Policy) : [],
             Wrappers = sandboxed ? BubblewrapCommand.Wrappers : 0,
-            Environment = Marked(CaptureEnvironment(home), spec.RunId),
+            Environment = RunEnvironment.ForCapture(home, spec.RunId),
             Git = GitFor(spec.Policy.Sandbox)!,
             Workspace = sandboxed ? InsidePaths.Workspace : run.Workspace,
             Bundle = sandboxed ? $"{InsidePaths.Capture}/{Path.GetFileName(run.BundleFile)}" : run.BundleFile,
@@ -150,20 +122,6 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
             TimeLimit = plan.TimeLimit,
         };
     }
-
-    // The agent may have written a ~/.gitconfig, and the machine may have one with credentials: capture reads neither.
-    private static Dictionary<string, string> CaptureEnvironment(string home) => new(StringComparer.Ordinal)
-    {
-        ["PATH"] = "/usr/local/bin:/usr/bin:/bin",
-        ["HOME"] = home,
-        ["LANG"] = "C.UTF-8",
-        ["GIT_CONFIG_NOSYSTEM"] = "1",
-        ["GIT_CONFIG_GLOBAL"] = "/dev/null",
-        ["GIT_TERMINAL_PROMPT"] = "0",
-    };
-
-    private static Dictionary<string, string> Marked(IReadOnlyDictionary<string, string> environment, string runId) =>
-        new(environment, StringComparer.Ordinal) { [RunProcesses.Variable] = runId };
 
     private static Dictionary<string, string> Facts(ExecutionSpec spec, ControlGroups? groups)
     {
@@ -187,38 +145,4 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
     }
 
     private const string NotHere = "not available on this system";
-
-    private static void CheckMount(ReadOnlyMount mount)
-    {
-        if (!Path.IsPathFullyQualified(mount.Inside) || mount.Inside is "/"
-            || !string.Equals(Path.GetFullPath(mount.Inside), mount.Inside, StringComparison.Ordinal))
-        {
-            throw new FailureException(
-                "mount_invalid",
-                $"The run was to see {mount.Host} at '{mount.Inside}', which is not a plain absolute path.",
-                "Use an absolute path without '.', '..' and a slash at the end.",
-                Fault.User);
-        }
-
-        if (!Path.Exists(mount.Host))
-        {
-            throw new FailureException(
-                "mount_missing", $"The run was to see {mount.Host}, which is not there.", "Make it, or leave it out.",
-                Fault.Operator);
-        }
-    }
-
-    private static void CheckLimits(ExecutionPolicy policy)
-    {
-        if (policy.MemoryBytes is < LeastMemory || policy.Processes is < LeastProcesses)
-        {
-            throw new FailureException(
-                "limit_invalid",
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"The run was to have {policy.MemoryBytes} bytes and {policy.Processes} processes: too few."),
-                $"Give it at least {LeastMemory} bytes and {LeastProcesses} processes.",
-                Fault.User);
-        }
-    }
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Berth.Engine.Transcripts;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
@@ -19,20 +18,15 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
 
     private const int Kill = 9;
 
-    // A run id becomes a folder, a control group and a variable; ours have 26 characters.
-    private const int LongestRunId = 64;
-
     // Processes that were sent SIGKILL end at once, unless the kernel holds them.
     private static readonly TimeSpan KillBound = TimeSpan.FromSeconds(5);
 
     // A supervisor that has written its last record only has to end itself.
     private static readonly TimeSpan EndBound = TimeSpan.FromSeconds(5);
 
-    // How long a refused request is repeated.
-    private static readonly TimeSpan RefusalBound = TimeSpan.FromSeconds(2);
-
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
+    private readonly RunFolders folders = new(options.RunsFolder);
     private readonly ExecutionPlan plan = new(options);
     private readonly SupervisorLaunch launch = new(options, time);
     private readonly SupervisorControl control = new(time, options.ReplyLimit);
@@ -41,17 +35,18 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
     public string Mode => ModeName;
 
     /// <inheritdoc/>
-    public Task<ExecutorProbe> ProbeAsync(SandboxKind sandbox, string? claudeBinary, CancellationToken cancellation) =>
-        new LocalProbe(options, time).ProbeAsync(sandbox, claudeBinary, cancellation);
+    public Task<ExecutorProbe> ProbeAsync(
+        ExecutionPolicy policy, string? claudeBinary, CancellationToken cancellation) =>
+        new LocalProbe(options, time).ProbeAsync(policy.Sandbox, claudeBinary, cancellation);
 
     /// <inheritdoc/>
     public ExecutionLayout LayOut(string runId, ExecutionPolicy policy, string claudeBinary) =>
-        ExecutionPlan.LayOut(DirectoryOf(runId), policy.Sandbox, claudeBinary);
+        ExecutionPlan.LayOut(folders.Of(runId), policy.Sandbox, claudeBinary);
 
     /// <inheritdoc/>
     public async Task<ExecutionHandle> ExecuteClaudeTaskAsync(ExecutionSpec spec, CancellationToken cancellation)
     {
-        var run = DirectoryOf(spec.RunId);
+        var run = folders.Of(spec.RunId);
         if (ExecutionRecords.Handle(run) is { } started)
         {
             return started;
@@ -65,7 +60,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
 
         // A spec that is there already is that of a start whose host has died; its supervisor may be on its way.
         var again = File.Exists(run.SpecFile);
-        WriteSpec(run, plan.Build(run, spec, groups));
+        ExecutionRecords.WriteSpec(run, plan.Build(run, spec, groups));
         MakeGroups(spec, groups);
         return await launch.StartAsync(run, spec.RunId, again);
     }
@@ -74,16 +69,16 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
     public IAsyncEnumerable<JournalEntry> GetExecutionLogsAsync(
         string runId, long after, bool follow, CancellationToken cancellation)
     {
-        var run = DirectoryOf(runId);
+        var run = folders.Of(runId);
         return journals.ReadAsync(run, after, follow ? () => HasEnded(run) : null, cancellation);
     }
 
     /// <inheritdoc/>
     public async Task<bool> CancelExecutionAsync(string runId, bool force, CancellationToken cancellation)
     {
-        var run = DirectoryOf(runId);
+        var run = folders.Of(runId);
         var request = new ControlRequest { Verb = ControlVerb.Cancel, Force = force };
-        var reply = await AskAsync(run, request, cancellation);
+        var reply = await control.AskWhileAsync(run, request, () => Live(run) is not null, cancellation);
         if (reply is { Ok: true })
         {
             return true;
@@ -96,7 +91,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
 
         if (!force)
         {
-            throw NotAnswering(runId, supervisor);
+            throw SupervisorFailures.NotAnswering(runId, $"process {supervisor.Pid}");
         }
 
         await KillTreeAsync(runId, run, supervisor);
@@ -106,39 +101,36 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
     /// <inheritdoc/>
     public async Task SendAsync(string runId, ControlRequest request, CancellationToken cancellation)
     {
-        var run = DirectoryOf(runId);
-        var reply = await AskAsync(run, request, cancellation);
+        var run = folders.Of(runId);
+        var reply = await control.AskWhileAsync(run, request, () => Live(run) is not null, cancellation);
         switch (reply)
         {
             case { Ok: true }:
                 return;
             case { Error: var why }:
-                throw new FailureException(
-                    "control_refused", $"The supervisor of run {runId} refused {request.Verb}: {why}", "",
-                    Fault.Nobody);
+                throw SupervisorFailures.Refused(runId, request.Verb, why);
             default:
                 throw Live(run) is { } supervisor
-                    ? NotAnswering(runId, supervisor)
-                    : new FailureException(
-                        "execution_not_running", $"The execution of run {runId} is not running.",
-                        "It has ended, or has not begun.", Fault.Nobody);
+                    ? SupervisorFailures.NotAnswering(runId, $"process {supervisor.Pid}")
+                    : SupervisorFailures.NotRunning(runId);
         }
     }
 
     /// <inheritdoc/>
     public async Task<RecoveredExecution> RecoverAsync(string runId, CancellationToken cancellation)
     {
-        var run = DirectoryOf(runId);
+        var run = folders.Of(runId);
         var found = Look(run);
         if (found.State != ExecutionState.Gone)
         {
             return found;
         }
 
-        var killed = await RunProcesses.KillAllAsync(runId, GroupsOf(run), time, KillBound);
+        var groups = GroupsOf(run);
+        var killed = await RunProcesses.KillAllAsync(runId, () => ControlGroups.Members(groups), time, KillBound);
         return found with
         {
-            Failure = Lost(run, found),
+            Failure = found.Rebooted ? SupervisorFailures.Rebooted : SupervisorFailures.Died(run),
             LeftoversKilled = killed.Count,
             Leaked = killed.Leaked,
         };
@@ -147,7 +139,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<string>> CleanUpAsync(string runId, bool keepWorkspace, CancellationToken deadline)
     {
-        var run = DirectoryOf(runId);
+        var run = folders.Of(runId);
         if (Look(run).State == ExecutionState.Running)
         {
             await StopForGoodAsync(runId, run, deadline);
@@ -155,7 +147,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
 
         await UntilDeadAsync(ExecutionRecords.Handle(run)?.Supervisor, EndBound);
         var groups = GroupsOf(run);
-        var killed = await RunProcesses.KillAllAsync(runId, groups, time, KillBound);
+        var killed = await RunProcesses.KillAllAsync(runId, () => ControlGroups.Members(groups), time, KillBound);
         var left = await RemoveGroupsAsync(runId, groups);
         var names = OwnedExecutions.Removable(run, keepWorkspace);
         var files = await Task.Run(() => SafeDeletion.Remove(run.Root, names, deadline), CancellationToken.None);
@@ -170,8 +162,9 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
                 var all = RunProcesses.All();
                 return
                 [
-                    .. from runId in OwnedExecutions.RunIds(options.RunsFolder).Where(IsRunId)
-                       let run = DirectoryOf(runId)
+                    .. from runId in folders.RunIds
+                       let run = folders.Of(runId)
+                       where OwnedExecutions.ModeOf(run) is null or ModeName
                        let residue = OwnedExecutions.ResidueOf(run, GroupsOf(run), all[runId])
                        let owned = new OwnedExecution(runId, Look(run).State, residue)
                        where residue.Count > 0 || owned.State == ExecutionState.Running
@@ -179,16 +172,6 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
                 ];
             },
             cancellation);
-
-    private RunDirectory DirectoryOf(string runId) => IsRunId(runId)
-        ? new RunDirectory(Path.Combine(options.RunsFolder, runId))
-        : throw new FailureException(
-            "run_id_invalid", $"'{runId}' is no run id.",
-            "A run id is made of lower-case letters, digits and dashes.", Fault.User);
-
-    private static bool IsRunId(string text) =>
-        text.Length is > 0 and <= LongestRunId
-            && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
 
     // The order matters: a supervisor that ends between the two looks has written its record by then.
     private static RecoveredExecution Look(RunDirectory run)
@@ -215,45 +198,6 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         : null;
 
     private static IReadOnlyList<string> GroupsOf(RunDirectory run) => ExecutionRecords.Spec(run)?.Limits.Cgroups ?? [];
-
-    // A supervisor listens a moment after it has written its handle, and stops listening a moment before it ends.
-    private async Task<ControlReply?> AskAsync(RunDirectory run, ControlRequest request, CancellationToken cancellation)
-    {
-        // One that has too many clients, or has not started the agent yet, refuses for that moment only.
-        var started = time.GetTimestamp();
-        ControlReply? reply = null;
-        while (Live(run) is not null)
-        {
-            reply = await control.AskAsync(run, request, cancellation) ?? reply;
-            var bound = reply is null ? options.ReplyLimit : RefusalBound;
-            if (reply is { Ok: true } || time.GetElapsedTime(started) > bound)
-            {
-                return reply;
-            }
-
-            await Task.Delay(Pause, time, cancellation);
-        }
-
-        return null;
-    }
-
-    private static void WriteSpec(RunDirectory run, SupervisorSpec spec)
-    {
-        try
-        {
-            AtomicFile.Write(
-                run.SpecFile, JsonSerializer.SerializeToUtf8Bytes(spec, ProtocolJson.Default.SupervisorSpec));
-        }
-        catch (IOException failed)
-        {
-            throw new FailureException(
-                "run_record_not_written",
-                $"The record {run.SpecFile} could not be written: {failed.Message}",
-                "Make room on the disk and try again; nothing was started.",
-                Fault.Operator,
-                failed);
-        }
-    }
 
     private static void MakeGroups(ExecutionSpec spec, ControlGroups? groups)
     {
@@ -299,7 +243,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         }
 
         supervisor.Signal(Kill);
-        await RunProcesses.KillAllAsync(runId, GroupsOf(run), time, KillBound);
+        await RunProcesses.KillAllAsync(runId, () => ControlGroups.Members(GroupsOf(run)), time, KillBound);
     }
 
     private async Task UntilDeadAsync(ProcessIdentity? supervisor, TimeSpan bound)
@@ -332,22 +276,4 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
 
         return true;
     }
-
-    private static Failure Lost(RunDirectory run, RecoveredExecution found) => found.Rebooted
-        ? new Failure(
-            "machine_restarted",
-            "The machine was restarted while the run went on.",
-            "Its workspace and its transcript up to then are kept; start it again if it is still wanted.",
-            Fault.Nobody)
-        : new Failure(
-            "supervisor_died",
-            $"The supervisor of the run died without leaving a record. {ExecutionRecords.LastWords(run)}",
-            "Its workspace and its transcript are kept. Was it killed by hand, or for want of memory (see `dmesg`)?",
-            Fault.Operator);
-
-    private static FailureException NotAnswering(string runId, ProcessIdentity supervisor) => new(
-        "supervisor_not_answering",
-        $"The supervisor of run {runId} (process {supervisor.Pid}) lives but does not answer.",
-        "Use `berth cancel --force`, which kills it and all that it has started.",
-        Fault.Operator);
 }

@@ -35,7 +35,7 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
 
             if (time.GetElapsedTime(started) > options.StartLimit)
             {
-                await RunProcesses.KillAllAsync(runId, [], time, options.StartLimit);
+                await RunProcesses.KillAllAsync(runId, () => [], time, options.StartLimit);
             }
         }
 

@@ -1,4 +1,4 @@
-namespace Berth.Engine.Executors.Local;
+namespace Berth.Engine.Executors;
 
 /// <summary>Where things are inside the sandbox. The same for every run, so that nothing inside tells of the
 /// host.</summary>

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Berth.Protocol;
 
-namespace Berth.Engine.Executors.Local;
+namespace Berth.Engine.Executors;
 
 /// <summary>Looks at the CLI's file before it is started, so that what is wrong with it is said by name and not by an
 /// exit code.</summary>

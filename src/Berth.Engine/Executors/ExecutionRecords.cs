@@ -1,8 +1,9 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
-namespace Berth.Engine.Executors.Local;
+namespace Berth.Engine.Executors;
 
 /// <summary>Reads the records of an execution. Each was written whole by rename, so it is there or it is not.</summary>
 internal static class ExecutionRecords
@@ -16,6 +17,30 @@ internal static class ExecutionRecords
     internal static ExitRecord? Exit(RunDirectory run) => Read(run.ExitFile, ProtocolJson.Default.ExitRecord);
 
     internal static SupervisorSpec? Spec(RunDirectory run) => Read(run.SpecFile, ProtocolJson.Default.SupervisorSpec);
+
+    /// <summary>Writes the supervisor's orders.</summary>
+    /// <exception cref="FailureException"><c>run_record_not_written</c>; nothing was started.</exception>
+    internal static void WriteSpec(RunDirectory run, SupervisorSpec spec) =>
+        Write(run.SpecFile, spec, ProtocolJson.Default.SupervisorSpec);
+
+    /// <summary>Writes a record whole.</summary>
+    /// <exception cref="FailureException"><c>run_record_not_written</c>.</exception>
+    internal static void Write<T>(string file, T record, JsonTypeInfo<T> type)
+    {
+        try
+        {
+            AtomicFile.Write(file, JsonSerializer.SerializeToUtf8Bytes(record, type));
+        }
+        catch (IOException failed)
+        {
+            throw new FailureException(
+                "run_record_not_written",
+                $"The record {file} could not be written: {failed.Message}",
+                "Make room on the disk and try again; nothing was started.",
+                Fault.Operator,
+                failed);
+        }
+    }
 
     /// <summary>The end of what the supervisor itself had to say, for a message to people.</summary>
     internal static string LastWords(RunDirectory run)
@@ -34,7 +59,9 @@ internal static class ExecutionRecords
         }
     }
 
-    private static T? Read<T>(string file, JsonTypeInfo<T> type)
+    /// <summary>Reads a record, or null where there is none.</summary>
+    /// <exception cref="FailureException"><c>run_record_damaged</c>.</exception>
+    internal static T? Read<T>(string file, JsonTypeInfo<T> type)
         where T : class
     {
         try

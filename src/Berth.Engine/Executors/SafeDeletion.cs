@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Berth.Protocol.Posix;
 
-namespace Berth.Engine.Executors.Local;
+namespace Berth.Engine.Executors;
 
 /// <summary>Removes a tree that an agent has written, and nothing outside of it.</summary>
 /// <remarks>

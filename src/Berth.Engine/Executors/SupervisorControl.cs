@@ -3,7 +3,7 @@ using System.Text.Json;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 
-namespace Berth.Engine.Executors.Local;
+namespace Berth.Engine.Executors;
 
 /// <summary>Speaks to a supervisor: one JSON line there, one back. Each step has a bound, for the other side may
 /// hang.</summary>
@@ -11,6 +11,34 @@ internal sealed class SupervisorControl(TimeProvider time, TimeSpan replyLimit)
 {
     // A reply is a word and perhaps a sentence.
     private const int ReplyBytes = 64 * 1024;
+
+    // One that has too many clients, or has not started the agent yet, refuses for that moment only.
+    private static readonly TimeSpan RefusalBound = TimeSpan.FromSeconds(2);
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>Asks again and again while there is one to ask, for it listens a moment after it has written its
+    /// handle, and stops listening a moment before it ends.</summary>
+    /// <returns>The last reply, or null where nobody answered in time or nobody is left to answer.</returns>
+    internal async Task<ControlReply?> AskWhileAsync(
+        RunDirectory run, ControlRequest request, Func<bool> isLive, CancellationToken cancellation)
+    {
+        var started = time.GetTimestamp();
+        ControlReply? reply = null;
+        while (isLive())
+        {
+            reply = await AskAsync(run, request, cancellation) ?? reply;
+            var bound = reply is null ? replyLimit : RefusalBound;
+            if (reply is { Ok: true } || time.GetElapsedTime(started) > bound)
+            {
+                return reply;
+            }
+
+            await Task.Delay(Pause, time, cancellation);
+        }
+
+        return null;
+    }
 
     /// <summary>Asks once.</summary>
     /// <returns>The reply, or null where nobody answered in time or nobody listens.</returns>

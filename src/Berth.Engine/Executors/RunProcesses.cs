@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Berth.Protocol.Posix;
 
-namespace Berth.Engine.Executors.Local;
+namespace Berth.Engine.Executors;
 
 /// <summary>Finds the processes of a run without asking its supervisor, which may be dead.</summary>
 /// <remarks>
@@ -45,18 +45,18 @@ internal static class RunProcesses
 
     /// <summary>Kills everything that is left of a run, until nothing is found any more.</summary>
     /// <param name="runId">The run.</param>
-    /// <param name="groups">Its control groups: what hides from the environment is still in them.</param>
+    /// <param name="others">Finds what hides from the environment: in control groups, for example.</param>
     /// <param name="time">The clock.</param>
     /// <param name="bound">How long to try.</param>
     /// <returns>How many were killed, and what would not die.</returns>
     internal static async Task<Killed> KillAllAsync(
-        string runId, IReadOnlyList<string> groups, TimeProvider time, TimeSpan bound)
+        string runId, Func<IEnumerable<ProcessIdentity>> others, TimeProvider time, TimeSpan bound)
     {
         var killed = new HashSet<ProcessIdentity>();
         var started = time.GetTimestamp();
         while (true)
         {
-            List<ProcessIdentity> left = [.. All()[runId].Union(ControlGroups.Members(groups))];
+            List<ProcessIdentity> left = [.. All()[runId].Union(others())];
             if (left.Count == 0 || time.GetElapsedTime(started) > bound)
             {
                 return new Killed(killed.Count, [.. left.Select(Describe)]);

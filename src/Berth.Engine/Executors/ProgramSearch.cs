@@ -1,4 +1,4 @@
-namespace Berth.Engine.Executors.Local;
+namespace Berth.Engine.Executors;
 
 /// <summary>Finds programs as a shell would.</summary>
 internal static class ProgramSearch

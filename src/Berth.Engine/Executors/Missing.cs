@@ -1,6 +1,6 @@
 using Berth.Protocol;
 
-namespace Berth.Engine.Executors.Local;
+namespace Berth.Engine.Executors;
 
 /// <summary>The layers that can be missing, each with what to type. A refused run and the probe say the same
 /// words.</summary>

@@ -2,14 +2,14 @@ using System.Globalization;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 
-namespace Berth.Engine.Executors.Local;
+namespace Berth.Engine.Executors;
 
 /// <summary>What an execution has that does not stay for good: what clean-up removes, and the sweeper finds.</summary>
 internal static class OwnedExecutions
 {
     private static readonly string[] Always =
     [
-        "home", "gateway", "capture", "agent", BubblewrapCommand.EtcFolder, RunDirectory.ControlSocketName,
+        "home", "gateway", "capture", "agent", PrivateEtc.FolderName, RunDirectory.ControlSocketName,
         "secrets.json",
     ];
 
@@ -17,6 +17,10 @@ internal static class OwnedExecutions
     internal static IEnumerable<string> RunIds(string runsFolder) => Directory.Exists(runsFolder)
         ? Directory.EnumerateDirectories(runsFolder).Select(folder => Path.GetFileName(folder))
         : [];
+
+    /// <summary>The mode in which a run was executed, or null where it never was.</summary>
+    internal static string? ModeOf(RunDirectory run) =>
+        ExecutionRecords.Spec(run)?.Facts.GetValueOrDefault("mode");
 
     /// <summary>The entries of a run directory that clean-up removes. The journal and the records stay.</summary>
     internal static IReadOnlyList<string> Removable(RunDirectory run, bool keepWorkspace) =>

@@ -1,0 +1,37 @@
+using Berth.Protocol;
+
+namespace Berth.Engine.Executors;
+
+/// <summary>What can go wrong between us and a supervisor, in the same words in every mode.</summary>
+internal static class SupervisorFailures
+{
+    /// <summary>It lives but does not answer.</summary>
+    internal static FailureException NotAnswering(string runId, string which) => new(
+        "supervisor_not_answering",
+        $"The supervisor of run {runId} ({which}) lives but does not answer.",
+        "Use `berth cancel --force`, which kills it and all that it has started.",
+        Fault.Operator);
+
+    /// <summary>There is none to ask.</summary>
+    internal static FailureException NotRunning(string runId) => new(
+        "execution_not_running", $"The execution of run {runId} is not running.",
+        "It has ended, or has not begun.", Fault.Nobody);
+
+    /// <summary>It would not.</summary>
+    internal static FailureException Refused(string runId, ControlVerb verb, string? why) => new(
+        "control_refused", $"The supervisor of run {runId} refused {verb}: {why}", "", Fault.Nobody);
+
+    /// <summary>It was gone with the machine.</summary>
+    internal static Failure Rebooted { get; } = new(
+        "machine_restarted",
+        "The machine was restarted while the run went on.",
+        "Its workspace and its transcript up to then are kept; start it again if it is still wanted.",
+        Fault.Nobody);
+
+    /// <summary>It died.</summary>
+    internal static Failure Died(RunDirectory run) => new(
+        "supervisor_died",
+        $"The supervisor of the run died without leaving a record. {ExecutionRecords.LastWords(run)}",
+        "Its workspace and its transcript are kept. Was it killed by hand, or for want of memory (see `dmesg`)?",
+        Fault.Operator);
+}
