@@ -53,6 +53,7 @@ stop_leftovers() {
 on_exit() {
     hook_configs off
     stop_leftovers
+    ./scripts/test_docker.sh stop || true
 }
 
 attribute() { sed -n "s/.*<Counters.* $2=\"\([0-9]*\)\".*/\1/p" "$1"; }
@@ -92,6 +93,8 @@ dotnet build tests/coverage -c Release -v quiet --nologo --disable-build-servers
 
 trap on_exit EXIT
 hook_configs on
+say 'Docker for the tests'
+if docker_host=$(./scripts/test_docker.sh start); then export DOCKER_HOST=$docker_host; fi
 run_project Berth.Tests "$unit_limit" "$@"
 run_project Berth.SystemTests "$system_limit" "$@"
 

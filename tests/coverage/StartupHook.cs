@@ -36,7 +36,7 @@ internal static class StartupHook
             {
                 tracker.GetField("FlushHitFile", Fields)!.SetValue(obj: null, value: false);
                 var file = (string)tracker.GetField("HitsFilePath", Fields)!.GetValue(obj: null)!;
-                AddTo(file, (int[])tracker.GetField("HitsArray", Fields)!.GetValue(obj: null)!);
+                TryAddTo(file, (int[])tracker.GetField("HitsArray", Fields)!.GetValue(obj: null)!);
             }
         }
     }
@@ -52,6 +52,18 @@ internal static class StartupHook
         }
 
         return tracker;
+    }
+
+    private static void TryAddTo(string path, int[] hits)
+    {
+        try
+        {
+            AddTo(path, hits);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            // A process that has become another user's for its files: what it covered is not counted.
+        }
     }
 
     // The file is a count and as many numbers of hits, each of 32 bits.
