@@ -30,12 +30,12 @@ internal sealed record DockerEndpoint
     /// <summary>The port, for TCP.</summary>
     public int Port { get; }
 
-    /// <summary>Whether nothing can listen there: a socket that does not exist.</summary>
-    public bool IsAbsent => Socket is not null && !File.Exists(Socket);
+    /// <summary>Why nobody can be connected to there, or null. It is said when it is tried: who never uses Docker may
+    /// have an address of it that is no use to us.</summary>
+    public Failure? Defect { get; private init; }
 
     /// <summary>Reads what <c>DOCKER_HOST</c> says; null or empty for the usual socket, or Podman's where there is
     /// only that.</summary>
-    /// <exception cref="FailureException"><c>docker_host_invalid</c>.</exception>
     public static DockerEndpoint Parse(string? text)
     {
         if (string.IsNullOrEmpty(text))
@@ -56,11 +56,14 @@ internal sealed record DockerEndpoint
             return new DockerEndpoint(text, null, url.Host, url.Port > 0 ? url.Port : UsualPort);
         }
 
-        throw new FailureException(
-            "docker_host_invalid",
-            $"DOCKER_HOST is '{text}', which Berth cannot connect to.",
-            "Use unix:///PATH/OF/SOCKET or tcp://HOST:PORT; connections by SSH or TLS are not supported.",
-            Fault.Operator);
+        return new DockerEndpoint(text, null, "docker", UsualPort)
+        {
+            Defect = new Failure(
+                "docker_host_invalid",
+                $"DOCKER_HOST is '{text}', which Berth cannot connect to.",
+                "Use unix:///PATH/OF/SOCKET or tcp://HOST:PORT; connections by SSH or TLS are not supported.",
+                Fault.Operator),
+        };
     }
 
     /// <summary>The base of request URLs; over a Unix socket the host in it says nothing.</summary>

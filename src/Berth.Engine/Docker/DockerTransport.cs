@@ -96,6 +96,7 @@ internal sealed class DockerTransport : IDisposable
     /// <exception cref="Berth.Protocol.FailureException">Nobody answered.</exception>
     internal async Task<DockerAnswer> AskAsync(DockerRequest request, CancellationToken cancel)
     {
+        RefuseDefect();
         using var message = new HttpRequestMessage(request.Method, request.Path);
         if (!request.Body.IsEmpty)
         {
@@ -127,6 +128,14 @@ internal sealed class DockerTransport : IDisposable
 
     /// <summary>Closes the connections.</summary>
     public void Dispose() => http.Dispose();
+
+    private void RefuseDefect()
+    {
+        if (Endpoint.Defect is { } defect)
+        {
+            throw new Berth.Protocol.FailureException(defect);
+        }
+    }
 
     private async Task<ReadOnlyMemory<byte>> ReadAsync(
         DockerRequest request, HttpResponseMessage response, CancellationToken cancel)

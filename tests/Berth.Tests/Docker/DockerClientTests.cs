@@ -27,8 +27,15 @@ public sealed class DockerClientTests
     [InlineData("tcp://user@host:1")]
     [InlineData("tcp://host:1/path")]
     [InlineData("nonsense")]
-    public void An_address_that_cannot_be_connected_to_is_refused(string text) => Assert.Equal(
-        "docker_host_invalid", Assert.Throws<FailureException>(() => DockerEndpoint.Parse(text)).Failure.Code);
+    public async Task An_address_that_cannot_be_connected_to_is_refused_when_it_is_tried(string text)
+    {
+        using var client = new DockerClient(DockerEndpoint.Parse(text), TimeProvider.System);
+
+        var thrown = await Assert.ThrowsAsync<FailureException>(() => client.VersionAsync(Ending));
+
+        Assert.Equal("docker_host_invalid", thrown.Failure.Code);
+        Assert.Contains(text, thrown.Failure.Message, StringComparison.Ordinal);
+    }
 
     [Theory]
     [InlineData("""{"Version":"1.13","ApiVersion":"1.26"}""", 200, "docker_too_old", "1.26")]
