@@ -9,6 +9,7 @@ internal sealed class ContainerLaunch(
     DockerExecutorOptions options, ContainerLabels labels, DockerClient docker, TimeProvider time)
 {
     // A supervisor takes some 40 ms; asking more often than this would only take its processor.
+    private static readonly TimeSpan DaemonLag = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
 
     private readonly ContainerPlan plan = new(options, labels);
@@ -127,19 +128,33 @@ internal sealed class ContainerLaunch(
 
     private async Task<ContainerRecord> RecordAsync(RunDirectory run, string id)
     {
-        var container = await docker.FindAsync(id, CancellationToken.None);
-        if (container is { State.Pid: > 0 } && ProcessIdentity.Of(container.State.Pid) is { } supervisor)
+        var began = time.GetTimestamp();
+        while (true)
         {
-            var record = new ContainerRecord(id, container.Image, supervisor);
-            record.Write(run);
-            return record;
-        }
+            var container = await docker.FindAsync(id, CancellationToken.None);
+            var supervisor = container is { State.Pid: > 0 } ? ProcessIdentity.Of(container.State.Pid) : null;
 
-        // It may have ended already; if it runs, then as a process of another machine.
-        container = await docker.FindAsync(id, CancellationToken.None);
-        throw container is { State.Running: true }
-            ? ContainerFailures.NotHere(docker.Endpoint)
-            : ContainerFailures.DiedAtStart(run, container?.State);
+            // It may be over before it can be looked at, and has written how it ended by then.
+            if (container is not null && (supervisor is not null || File.Exists(run.ExitFile)))
+            {
+                var record = new ContainerRecord(id, container.Image, supervisor ?? ContainerRecord.Nobody);
+                record.Write(run);
+                return record;
+            }
+
+            if (container is not { State.Running: true })
+            {
+                throw ContainerFailures.DiedAtStart(run, container?.State);
+            }
+
+            // The daemon sees an end a moment after the kernel. What goes on is a process of another machine.
+            if (time.GetElapsedTime(began) > DaemonLag)
+            {
+                throw ContainerFailures.NotHere(docker.Endpoint);
+            }
+
+            await Task.Delay(Pause, time);
+        }
     }
 
     // A start that failed leaves nothing behind, and no record by which it would be taken for one that was.

@@ -13,6 +13,9 @@ internal sealed record ContainerRecord(string ContainerId, string Image, Process
 {
     private const string FileName = "container.json";
 
+    /// <summary>The init of a container that ended before anybody saw it: no process ever has this number.</summary>
+    internal static ProcessIdentity Nobody { get; } = new(0, 0, ProcessIdentity.CurrentBootId);
+
     /// <summary>The record of a run, or null.</summary>
     internal static ContainerRecord? Of(RunDirectory run) =>
         ExecutionRecords.Read(PathIn(run), ContainerJson.Default.ContainerRecord);

@@ -73,7 +73,8 @@ internal sealed class DockerExecutor(
 
         var request = new ControlRequest { Verb = ControlVerb.Cancel, Force = force };
         var reply = await control.AskWhileAsync(run, request, () => IsLive(run), cancellation);
-        if (reply is null && IsLive(run) && await UnpauseAsync(runId, cancellation))
+        var isUnpaused = reply is null && IsLive(run) && await UnpauseAsync(runId, cancellation);
+        if (isUnpaused)
         {
             reply = await control.AskWhileAsync(run, request, () => IsLive(run), cancellation);
         }
@@ -85,7 +86,8 @@ internal sealed class DockerExecutor(
 
         if (!IsLive(run))
         {
-            return false;
+            // What it was asked while it was paused it does as soon as it goes on, and may be gone for the answer.
+            return isUnpaused;
         }
 
         if (!force)
