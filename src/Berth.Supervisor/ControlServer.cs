@@ -143,15 +143,18 @@ internal sealed class ControlServer : IDisposable
 
     private ControlReply Answer(ReadOnlySpan<byte> line)
     {
+        ControlRequest? request = null;
         try
         {
-            return JsonSerializer.Deserialize(line, ProtocolJson.Default.ControlRequest) is { } request
-                ? answer(request)
-                : new ControlReply(false, "The request is null.");
+            request = JsonSerializer.Deserialize(line, ProtocolJson.Default.ControlRequest);
+            return request is null ? new ControlReply(false, "The request is null.") : answer(request);
         }
         catch (ObjectDisposedException)
         {
-            return new ControlReply(false, "The run has ended.");
+            // Whoever asked for the end has it.
+            return request?.Verb == ControlVerb.Cancel
+                ? new ControlReply(true)
+                : new ControlReply(false, "The run has ended.");
         }
         catch (JsonException malformed)
         {
