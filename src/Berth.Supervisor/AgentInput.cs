@@ -15,18 +15,21 @@ internal sealed class AgentInput
     // An object, for the thread waits on it.
     private readonly object gate = new();
     private readonly Queue<byte[]> lines = new();
-    private readonly SafeFileHandle pipe;
     private readonly string prepared;
+    private readonly TaskCompletionSource<SafeFileHandle> begun = new();
     private bool idle;
     private bool closing;
 
-    internal AgentInput(SafeFileHandle pipe, string prepared)
+    // Before the agent is started: one that forks without end leaves no room for our thread.
+    internal AgentInput(string prepared)
     {
-        this.pipe = pipe;
         this.prepared = prepared;
         closing = !File.Exists(prepared);
         new Thread(Write, maxStackSize: 256 * 1024) { IsBackground = true, Name = "agent input" }.Start();
     }
+
+    /// <summary>Begins to write.</summary>
+    internal void Begin(SafeFileHandle pipe) => begun.SetResult(pipe);
 
     /// <summary>Whether a line sent now would reach the pipe at once.</summary>
     internal bool IsReady
@@ -74,9 +77,9 @@ internal sealed class AgentInput
 
     private void Write()
     {
-        using (pipe)
+        using (var pipe = begun.Task.Result)
         {
-            var open = WritePrepared();
+            var open = WritePrepared(pipe);
             while (open && Take() is { } line)
             {
                 open = Descriptor.Write(pipe, line, out _) == 0;
@@ -90,7 +93,7 @@ internal sealed class AgentInput
         }
     }
 
-    private bool WritePrepared()
+    private bool WritePrepared(SafeFileHandle pipe)
     {
         if (!File.Exists(prepared))
         {

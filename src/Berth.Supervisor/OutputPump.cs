@@ -19,24 +19,26 @@ internal sealed class OutputPump
     private readonly RunWatch watch;
     private readonly FirstErrorLine firstError;
     private readonly TaskCompletionSource ended = new();
+    private readonly TaskCompletionSource<ChildProcess> begun = new();
     private SafeFileHandle? output;
     private SafeFileHandle? error;
     private volatile bool stopping;
 
-    internal OutputPump(
-        ChildProcess agent, LineSink standardOutput, LineSink standardError, RunWatch watch, FirstErrorLine firstError)
+    // Before the agent is started: one that forks without end leaves no room for our thread.
+    internal OutputPump(LineSink standardOutput, LineSink standardError, RunWatch watch, FirstErrorLine firstError)
     {
         this.firstError = firstError;
         this.standardOutput = standardOutput;
         this.standardError = standardError;
         this.watch = watch;
-        output = agent.Output;
-        error = agent.Error;
         new Thread(Pump, maxStackSize: 256 * 1024) { IsBackground = true, Name = "agent output" }.Start();
     }
 
     /// <summary>Bytes read from standard output and from both.</summary>
     internal (long Output, long Both) Counts { get; private set; }
+
+    /// <summary>Begins to read.</summary>
+    internal void Begin(ChildProcess agent) => begun.SetResult(agent);
 
     /// <summary>Waits for the end of both pipes.</summary>
     internal bool WaitForEnd(TimeSpan bound) => ended.Task.Wait(bound);
@@ -50,6 +52,9 @@ internal sealed class OutputPump
 
     private void Pump()
     {
+        var agent = begun.Task.Result;
+        output = agent.Output;
+        error = agent.Error;
         try
         {
             ReadToTheEnd();

@@ -80,8 +80,13 @@ internal sealed class SupervisedRun : IDisposable
         };
         try
         {
+            // What watches the agent has its threads before there is an agent.
+            var output = new LineSink(JournalEntry.Stdout, journal, redactor, spec.Limits, LineEnded);
+            var errors = new LineSink(JournalEntry.Stderr, journal, redactor, spec.Limits);
+            var pump = new OutputPump(output, errors, watch, firstError);
+            var lines = new AgentInput(directory.InputFile);
             using var agent = StartAgent(secrets);
-            record = Supervise(agent, record with { AgentStartedAt = time.GetUtcNow() });
+            record = Supervise(agent, lines, pump, record with { AgentStartedAt = time.GetUtcNow() });
         }
         catch (Exception failure) when (failure is Win32Exception or ArgumentException or FailureException)
         {
@@ -134,16 +139,15 @@ internal sealed class SupervisedRun : IDisposable
         return processes.Start(start);
     }
 
-    private ExitRecord Supervise(ChildProcess agent, ExitRecord record)
+    private ExitRecord Supervise(ChildProcess agent, AgentInput lines, OutputPump pump, ExitRecord record)
     {
         var began = time.GetTimestamp();
         watch.Begin();
         journal.Phase("run");
         journal.Event(BerthEvents.AgentStarted, data => data.WriteNumber("pid"u8, agent.Id));
-        input = new AgentInput(agent.Input!, directory.InputFile);
-        var output = new LineSink(JournalEntry.Stdout, journal, redactor, spec.Limits, LineEnded);
-        var pump = new OutputPump(agent, output, new LineSink(JournalEntry.Stderr, journal, redactor, spec.Limits),
-            watch, firstError);
+        input = lines;
+        input.Begin(agent.Input!);
+        pump.Begin(agent);
         journal.Writer.Flush();
         var leaked = WatchToTheEnd(agent);
         var exit = agent.Exit.IsCompleted ? agent.Exit.Result : new ChildExit(null, RunProcesses.Kill);

@@ -87,26 +87,27 @@ public sealed class ChildProcess : IDisposable
     // glibc: posix_spawnattr_t is 336 bytes, posix_spawn_file_actions_t 80, sigset_t 128 on 64-bit Linux.
     private const int OpaqueSize = 512;
     private const int SignalMask = 0x7f;
+    private const int NotStarted = 0;
 
     // HUP INT QUIT USR1 USR2 PIPE ALRM TERM CHLD CONT TSTP TTIN TTOU: what .NET or a shell may have changed for us.
     private static readonly int[] ResetSignals = [1, 2, 3, 10, 12, 13, 14, 15, 17, 18, 20, 21, 22];
 
     private readonly TaskCompletionSource<ChildExit> exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock gate = new();
+    private readonly TaskCompletionSource<int> spawned = new();
 
-    private ChildProcess(int id, SafeFileHandle? input, SafeFileHandle? output, SafeFileHandle? error)
+    // The thread that waits is there before the child is: a child that forks without end leaves no room for one.
+    private ChildProcess(SafeFileHandle? input, SafeFileHandle? output, SafeFileHandle? error)
     {
-        Id = id;
         Input = input;
         Output = output;
         Error = error;
-        var waiter = new Thread(WaitForExit, maxStackSize: 128 * 1024) { IsBackground = true, Name = $"wait {id}" };
-        waiter.Start();
+        new Thread(WaitForExit, maxStackSize: 128 * 1024) { IsBackground = true, Name = "wait for child" }.Start();
     }
 
     /// <summary>The process id; also the group's and session's where <see cref="ChildProcessStart.NewSession"/> was
     /// set.</summary>
-    public int Id { get; }
+    public int Id => spawned.Task.Result;
 
     /// <summary>Our end of standard input, where it is a pipe.</summary>
     public SafeFileHandle? Input { get; }
@@ -121,9 +122,12 @@ public sealed class ChildProcess : IDisposable
     public Task<ChildExit> Exit => exit.Task;
 
     /// <summary>Starts a program.</summary>
+    /// <param name="start">What to start.</param>
+    /// <param name="around">Does the start itself, and nothing else of ours, somewhere: within a cgroup, say. Null, the
+    /// default, for here.</param>
     /// <exception cref="Win32Exception">The program, its folder or a file of its streams cannot be used; the error
     /// number says why.</exception>
-    public static ChildProcess Start(ChildProcessStart start)
+    public static ChildProcess Start(ChildProcessStart start, Func<Func<int>, int>? around = null)
     {
         ArgumentNullException.ThrowIfNull(start);
         var pipes = new SafeFileHandle?[3];
@@ -133,10 +137,12 @@ public sealed class ChildProcess : IDisposable
             OpenStream(start.Input, 0, theirs, pipes);
             OpenStream(start.Output, 1, theirs, pipes);
             OpenStream(start.Error, 2, theirs, pipes);
-            var id = OtherRoot.Run(
+            var child = new ChildProcess(pipes[0], pipes[1], pipes[2]);
+            child.Begin(around, () => OtherRoot.Run(
                 start.Root,
-                () => start.User is { } user ? UserThread.Run(user, () => Spawn(start, theirs)) : Spawn(start, theirs));
-            return new ChildProcess(id, pipes[0], pipes[1], pipes[2]);
+                () => start.User is { } user ? UserThread.Run(user, () => Spawn(start, theirs))
+                    : Spawn(start, theirs)));
+            return child;
         }
         catch
         {
@@ -173,6 +179,18 @@ public sealed class ChildProcess : IDisposable
         Error?.Dispose();
     }
 
+    private void Begin(Func<Func<int>, int>? around, Func<int> spawn)
+    {
+        try
+        {
+            spawned.SetResult(around is null ? spawn() : around(spawn));
+        }
+        finally
+        {
+            _ = spawned.TrySetResult(NotStarted);
+        }
+    }
+
     private bool Send(int target, int signal)
     {
         lock (gate)
@@ -186,6 +204,11 @@ public sealed class ChildProcess : IDisposable
     private void WaitForExit()
     {
         const int ExitedButKept = 0x01000000 | 4; // WNOWAIT | WEXITED
+        if (Id == NotStarted)
+        {
+            return;
+        }
+
         unsafe
         {
             var details = stackalloc byte[OpaqueSize];

@@ -57,9 +57,8 @@ public sealed class DockerExecutorTests : ExecutorConformance
         var policy = Stage.Policy with { MemoryBytes = 128L * 1024 * 1024, Processes = 60, Cpus = 1.5m };
         var hog = Stage.Shell(Stage.NewRun(), """perl -e '$x = "x" x 1_000_000_000'""") with { Policy = policy };
 
-        // The prompt arrives when the supervisor has begun to watch, whose threads count too.
-        var bomb = Stage.Shell(
-            Stage.NewRun(), "read -r prompt; sleep 1; for i in $(seq 100); do sleep 600 & done; exit 3") with
+        // At once: the supervisor's threads count too, so it has them before.
+        var bomb = Stage.Shell(Stage.NewRun(), "for i in $(seq 100); do sleep 600 & done; exit 3") with
         {
             Policy = policy,
         };
@@ -75,7 +74,7 @@ public sealed class DockerExecutorTests : ExecutorConformance
     [Fact]
     public async Task A13_A_run_that_has_used_up_its_processes_can_still_be_stopped()
     {
-        var spec = Stage.Shell(Stage.NewRun(), "read -r prompt; sleep 1; while :; do sleep 600 & done") with
+        var spec = Stage.Shell(Stage.NewRun(), "while :; do sleep 600 & done") with
         {
             Policy = Stage.Policy with { Processes = 60 },
         };
