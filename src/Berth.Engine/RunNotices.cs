@@ -42,10 +42,14 @@ internal static class RunNotices
     }
 
     // A limit that nobody asked for is not missed.
-    private static bool Concerns(BerthOptions options, ProbeCheck check) => check.Name switch
+    private static bool Concerns(BerthOptions options, ProbeCheck check) => Plain(check.Name) switch
     {
         ProbeCheck.MemoryLimit => options.MemoryBytes is not null,
         ProbeCheck.ProcessLimit => options.Processes is not null,
+        ProbeCheck.CpuLimit => options.Cpus is not null,
         _ => true,
     };
+
+    private static string Plain(string name) =>
+        name.StartsWith(ProbeCheck.OfDocker, StringComparison.Ordinal) ? name[ProbeCheck.OfDocker.Length..] : name;
 }

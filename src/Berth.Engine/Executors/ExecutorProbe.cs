@@ -30,6 +30,12 @@ internal sealed record ProbeCheck(string Name, bool Ok, string Detail, string Me
     /// <summary>The name of the check whether processes can be limited.</summary>
     public const string ProcessLimit = "process limit";
 
+    /// <summary>The name of the check whether processor time can be limited.</summary>
+    public const string CpuLimit = "processor limit";
+
+    /// <summary>What the name of such a check begins with where Docker sets the limit.</summary>
+    public const string OfDocker = "docker ";
+
     /// <summary>Whether no run is possible without it.</summary>
     public bool Required { get; init; } = true;
 
@@ -42,4 +48,6 @@ internal sealed record ProbeCheck(string Name, bool Ok, string Detail, string Me
 /// <param name="NetworkIsolated">Whether the agent has no network but the gateway.</param>
 /// <param name="MemoryLimit">Whether memory can be limited.</param>
 /// <param name="ProcessLimit">Whether the number of processes can be limited.</param>
-internal sealed record ExecutorCapabilities(bool Sandboxed, bool NetworkIsolated, bool MemoryLimit, bool ProcessLimit);
+/// <param name="CpuLimit">Whether processor time can be limited.</param>
+internal sealed record ExecutorCapabilities(
+    bool Sandboxed, bool NetworkIsolated, bool MemoryLimit, bool ProcessLimit, bool CpuLimit);

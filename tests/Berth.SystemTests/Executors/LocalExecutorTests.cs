@@ -2,6 +2,7 @@ using Berth.Engine.Executors;
 using Berth.Engine.Executors.Local;
 using Berth.Engine.Transcripts;
 using Berth.Protocol;
+using Berth.SystemTests.EndToEnd;
 using Xunit;
 
 namespace Berth.SystemTests.Executors;
@@ -69,6 +70,31 @@ public sealed class LocalExecutorTests : ExecutorConformance
             Assert.Empty(await Stage.CleanUpAsync(spec.RunId));
             Assert.DoesNotContain(ControlGroups.Detect().FoldersOf(spec.RunId, policy), Directory.Exists);
         }
+    }
+
+    [Fact]
+    public async Task A13_A_limit_of_processor_time_is_set_before_the_agent_begins()
+    {
+        var probe = await Stage.Executor.ProbeAsync(Boxed, SystemTestEnvironment.FakeClaude, Ending);
+        Assert.SkipUnless(probe.Capabilities.CpuLimit, "This system gives no control groups: `berth doctor` says why.");
+        var run = Stage.NewRun();
+        var policy = Stage.Policy with { Cpus = 0.5m };
+        var spec = Stage.Shell(run, HomeRuns.WaitForGo) with { Policy = policy };
+        await Stage.StartAsync(spec);
+        await Eventually.TrueAsync(() => File.Exists(Path.Combine(run.Workspace, "started")), "the agent works");
+
+        var folder = Assert.Single(ControlGroups.Detect().FoldersOf(spec.RunId, policy));
+        var version2 = Path.Combine(folder, "cpu.max");
+        var limit = File.Exists(version2)
+            ? await File.ReadAllTextAsync(version2, Ending)
+            : await File.ReadAllTextAsync(Path.Combine(folder, "cpu.cfs_quota_us"), Ending);
+        Assert.Equal("50000", limit.Split(' ', '\n')[0]);
+        Assert.NotEmpty(ControlGroups.Members([folder]));
+
+        await File.WriteAllTextAsync(Path.Combine(run.Workspace, "go"), string.Empty, Ending);
+        Assert.Equal(0, (await Stage.EndOfAsync(spec.RunId)).ExitCode);
+        Assert.Empty(await Stage.CleanUpAsync(spec.RunId));
+        Assert.False(Directory.Exists(folder));
     }
 
     [Fact]

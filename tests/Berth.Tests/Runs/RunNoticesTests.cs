@@ -25,6 +25,9 @@ public sealed class RunNoticesTests
         Assert.Empty(Notices(Options));
         Assert.Equal(["memory limit: none here"], Notices(Options with { MemoryBytes = 1 << 30 }));
         Assert.Equal(["process limit: none here"], Notices(Options with { Processes = 100 }));
+        Assert.Equal(
+            ["processor limit: none here", "docker processor limit: none here"],
+            Notices(Options with { Cpus = 1.5m }));
     }
 
     [Fact]
@@ -69,11 +72,16 @@ public sealed class RunNoticesTests
         [
             new ProbeCheck(ProbeCheck.MemoryLimit, false, "none here", "Run it as root") { Required = false },
             new ProbeCheck(ProbeCheck.ProcessLimit, false, "none here", "Run it as root") { Required = false },
+            new ProbeCheck(ProbeCheck.CpuLimit, false, "none here", "Run it as root") { Required = false },
+            new ProbeCheck(ProbeCheck.OfDocker + ProbeCheck.CpuLimit, false, "none here", "Restart it")
+            {
+                Required = false,
+            },
             .. more,
         ]),
         new Dictionary<string, string>(StringComparer.Ordinal),
         SandboxKind.Bubblewrap);
 
     private static ExecutorProbe Probe(params ProbeCheck[] checks) =>
-        new("local", checks, new ExecutorCapabilities(true, true, false, false));
+        new("local", checks, new ExecutorCapabilities(true, true, false, false, false));
 }

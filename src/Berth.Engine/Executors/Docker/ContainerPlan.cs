@@ -201,6 +201,11 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
             facts["processLimit"] = count.ToString(CultureInfo.InvariantCulture);
         }
 
+        if (spec.Policy.Cpus is { } cpus)
+        {
+            facts["cpuLimit"] = cpus.ToString(CultureInfo.InvariantCulture);
+        }
+
         return facts;
     }
 

@@ -21,8 +21,9 @@ internal sealed class DockerProbe(DockerExecutorOptions options, DockerClient do
             info = await docker.InfoAsync(cancellation);
             checks.Add(UsersCheck(info));
             checks.Add(ImageCheck(policy.Image ?? options.Image, await image));
-            checks.Add(LimitCheck("docker memory limit", info.MemoryLimit));
-            checks.Add(LimitCheck("docker process limit", info.PidsLimit));
+            checks.Add(LimitCheck(ProbeCheck.MemoryLimit, info.MemoryLimit));
+            checks.Add(LimitCheck(ProbeCheck.ProcessLimit, info.PidsLimit));
+            checks.Add(LimitCheck(ProbeCheck.CpuLimit, info.CpuCfsQuota));
         }
         catch (FailureException failed)
         {
@@ -36,15 +37,20 @@ internal sealed class DockerProbe(DockerExecutorOptions options, DockerClient do
         return new ExecutorProbe(
             DockerExecutor.ModeName,
             checks,
-            new ExecutorCapabilities(Sandboxed: true, NetworkIsolated: true, info.MemoryLimit, info.PidsLimit));
+            new ExecutorCapabilities(
+                Sandboxed: true, NetworkIsolated: true, info.MemoryLimit, info.PidsLimit, info.CpuCfsQuota));
     }
 
     private static ProbeCheck Bad(string name, Failure failure) =>
         new(name, false, failure.Message, failure.Hint) { Code = failure.Code };
 
     private static ProbeCheck LimitCheck(string name, bool isThere) => isThere
-        ? new ProbeCheck(name, true, "by the container's control group")
-        : new ProbeCheck(name, false, "the daemon cannot set it", "Enable the kernel's controller and restart Docker")
+        ? new ProbeCheck(ProbeCheck.OfDocker + name, true, "by the container's control group")
+        : new ProbeCheck(
+            ProbeCheck.OfDocker + name,
+            false,
+            "the daemon cannot set it",
+            "Enable the kernel's controller and restart Docker")
         {
             Required = false,
             Code = "limit_not_available",

@@ -3,8 +3,8 @@ using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Executors.Local;
 
-/// <summary>The control groups that this system lets us make: where it does, a run's memory and processes can be
-/// limited.</summary>
+/// <summary>The control groups that this system lets us make: where it does, a run's memory, processes and processor
+/// time can be limited.</summary>
 /// <remarks>
 /// Version 2 has one hierarchy, and a controller can be used below a group that hands it on; the nearest such
 /// ancestor of ours that we may write to is taken. Version 1 has one hierarchy a controller, and a group below our
@@ -15,17 +15,17 @@ internal sealed class ControlGroups
     private const string Prefix = "berth-";
     private const int Kill = 9;
 
-    private ControlGroups(Layer? memory, Layer? processes)
-    {
-        Memory = memory;
-        Processes = processes;
-    }
+    // Microseconds; a run's share is counted anew in each. It is the kernel's own default.
+    private const int CpuPeriod = 100_000;
 
     /// <summary>Where memory can be limited, or null.</summary>
-    internal Layer? Memory { get; }
+    internal Layer? Memory { get; private init; }
 
     /// <summary>Where the number of processes can be limited, or null.</summary>
-    internal Layer? Processes { get; }
+    internal Layer? Processes { get; private init; }
+
+    /// <summary>Where processor time can be limited, or null.</summary>
+    internal Layer? Cpu { get; private init; }
 
     /// <summary>Looks what there is, and tries it by making a group and removing it.</summary>
     /// <param name="process">The folder of a process in <c>/proc</c>: its mounts and its groups.</param>
@@ -36,19 +36,28 @@ internal sealed class ControlGroups
             var mounts =
                 File.ReadAllLines(Path.Combine(process, "mountinfo")).Select(Mount.Parse).OfType<Mount>().ToList();
             var groups = File.ReadAllLines(Path.Combine(process, "cgroup"));
-            return new ControlGroups(
-                Find(mounts, groups, "memory", "memory.limit_in_bytes"), Find(mounts, groups, "pids", "pids.max"));
+            return new ControlGroups
+            {
+                Memory = Find(mounts, groups, "memory", "memory.limit_in_bytes", "memory.max"),
+                Processes = Find(mounts, groups, "pids", "pids.max", "pids.max"),
+                Cpu = Find(mounts, groups, "cpu", "cpu.cfs_quota_us", "cpu.max"),
+            };
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
-            return new ControlGroups(null, null);
+            return new ControlGroups();
         }
     }
 
     /// <summary>The groups that a run would have; for the record that is written before they are made.</summary>
     internal IReadOnlyList<string> FoldersOf(string runId, ExecutionPolicy policy)
     {
-        Layer?[] layers = [policy.MemoryBytes is null ? null : Memory, policy.Processes is null ? null : Processes];
+        Layer?[] layers =
+        [
+            policy.MemoryBytes is null ? null : Memory,
+            policy.Processes is null ? null : Processes,
+            policy.Cpus is null ? null : Cpu,
+        ];
         return [.. layers.OfType<Layer>().Select(layer => Path.Combine(layer.Parent, Prefix + runId))
             .Distinct(StringComparer.Ordinal)];
     }
@@ -77,6 +86,21 @@ internal sealed class ControlGroups
         {
             var file = Path.Combine(processes.Parent, Prefix + runId, "pids.max");
             File.WriteAllText(file, count.ToString(CultureInfo.InvariantCulture));
+        }
+
+        if (policy.Cpus is { } cpus && Cpu is { } cpu)
+        {
+            var folder = Path.Combine(cpu.Parent, Prefix + runId);
+            var quota = string.Create(CultureInfo.InvariantCulture, $"{(long)(cpus * CpuPeriod)}");
+            if (cpu.Version2)
+            {
+                File.WriteAllText(Path.Combine(folder, "cpu.max"), $"{quota} {CpuPeriod}");
+                return;
+            }
+
+            File.WriteAllText(
+                Path.Combine(folder, "cpu.cfs_period_us"), CpuPeriod.ToString(CultureInfo.InvariantCulture));
+            File.WriteAllText(Path.Combine(folder, "cpu.cfs_quota_us"), quota);
         }
     }
 
@@ -112,7 +136,8 @@ internal sealed class ControlGroups
     private static bool IsOf(string runId, string folder) =>
         string.Equals(Path.GetFileName(folder), Prefix + runId, StringComparison.Ordinal);
 
-    private static Layer? Find(List<Mount> mounts, string[] groups, string controller, string limitFile)
+    private static Layer? Find(
+        List<Mount> mounts, string[] groups, string controller, string version1File, string version2File)
     {
         // A line is "number:controllers:path"; version 2 is "0::path".
         var lines = groups.Select(line => line.Split(':', 3)).Where(parts => parts.Length == 3).ToList();
@@ -120,7 +145,7 @@ internal sealed class ControlGroups
         if (first is not null && mounts.Find(mount => !mount.Version2 && mount.Has(controller)) is { } hierarchy)
         {
             var own = hierarchy.FolderOf(first[2]);
-            return TryGroup(own, limitFile) ? new Layer(own, Version2: false) : null;
+            return TryGroup(own, version1File) ? new Layer(own, Version2: false) : null;
         }
 
         var second = lines.Find(parts => parts[1].Length == 0);
@@ -129,12 +154,11 @@ internal sealed class ControlGroups
             return null;
         }
 
-        var limit = controller is "memory" ? "memory.max" : limitFile;
         for (var folder = unified.FolderOf(second[2]);
              folder is not null && folder.StartsWith(unified.Point, StringComparison.Ordinal);
              folder = Path.GetDirectoryName(folder))
         {
-            if (HandsOn(folder, controller) && TryGroup(folder, limit))
+            if (HandsOn(folder, controller) && TryGroup(folder, version2File))
             {
                 return new Layer(folder, Version2: true);
             }

@@ -141,6 +141,11 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
             facts["processLimit"] = groups?.Processes is null ? NotHere : count.ToString(CultureInfo.InvariantCulture);
         }
 
+        if (spec.Policy.Cpus is { } cpus)
+        {
+            facts["cpuLimit"] = groups?.Cpu is null ? NotHere : cpus.ToString(CultureInfo.InvariantCulture);
+        }
+
         return facts;
     }
 

@@ -56,7 +56,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         plan.Check(run, spec);
         ExecutionPlan.Prepare(run, spec.Policy.Sandbox);
         // A limit that the system does not give was told to the user when he asked for the run.
-        var groups = spec.Policy is { MemoryBytes: null, Processes: null } ? null : ControlGroups.Detect();
+        var groups = spec.Policy is { MemoryBytes: null, Processes: null, Cpus: null } ? null : ControlGroups.Detect();
 
         // A spec that is there already is that of a start whose host has died; its supervisor may be on its way.
         var again = File.Exists(run.SpecFile);

@@ -46,11 +46,17 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         checks.Add(GitCheck(sandbox));
         checks.Add(LimitCheck(ProbeCheck.MemoryLimit, groups.Memory));
         checks.Add(LimitCheck(ProbeCheck.ProcessLimit, groups.Processes));
+        checks.Add(LimitCheck(ProbeCheck.CpuLimit, groups.Cpu));
         var isolated = sandbox == SandboxKind.Bubblewrap;
         return new ExecutorProbe(
             LocalExecutor.ModeName,
             checks,
-            new ExecutorCapabilities(isolated, isolated, groups.Memory is not null, groups.Processes is not null));
+            new ExecutorCapabilities(
+                isolated,
+                isolated,
+                groups.Memory is not null,
+                groups.Processes is not null,
+                groups.Cpu is not null));
     }
 
     private static ProbeCheck Bad(string name, Failure failure) =>
