@@ -35,6 +35,10 @@ internal sealed record BerthOptions
     /// <summary>The mode where neither run nor workflow says: local, docker or auto. <c>CLAUDE_CODE_MODE</c>.</summary>
     public string? Mode { get; init; }
 
+    /// <summary>Whether runs may be local, and which are where nobody names a mode. Default on.
+    /// <c>BERTH_LOCAL_MODE</c>.</summary>
+    public LocalModeFlag LocalMode { get; init; } = LocalModeFlag.On;
+
     /// <summary>Where Docker listens; null for the usual socket. <c>DOCKER_HOST</c>.</summary>
     public string? DockerHost { get; init; }
 

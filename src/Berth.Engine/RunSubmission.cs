@@ -70,15 +70,15 @@ internal sealed class RunSubmission(
         var branch = request.Branch ?? $"berth/{workflow.Name}/{RunId.Short(id)}";
         var source = RepositorySource.Parse(request.Repository ?? request.CurrentDirectory, request.CurrentDirectory);
         var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
-        var (mode, askedBy) = ModeOf(request, workflow);
+        var wish = await RunModes.WishAsync(options, request, workflow, id);
         var (inspecting, choosing) = (
             workspaces.InspectAsync(source, request.Ref, branch, cancel),
-            executors.ChooseAsync(mode, askedBy, PolicyOf(request, workflow, sandbox), claude, cancel));
+            executors.ChooseAsync(wish, PolicyOf(request, workflow, sandbox), claude, cancel));
         await Task.WhenAll(inspecting, choosing);
         var (facts, (choice, policy, probe)) = (await inspecting, await choosing);
         if (probe.Failure is { } missing)
         {
-            throw new FailureException(missing);
+            throw new FailureException(wish.Explained(missing));
         }
 
         CheckCredential();
@@ -116,15 +116,6 @@ internal sealed class RunSubmission(
             Notices = [.. RunNotices.Of(options, facts, probe, environment, policy.Sandbox)],
         };
     }
-
-    private (string Mode, string AskedBy) ModeOf(RunRequest request, Workflow workflow) =>
-        (request.Mode, workflow.Settings.Mode, options.Mode) switch
-        {
-            ({ } asked, _, _) => (asked, "--mode"),
-            (_, { } asked, _) => (asked, "the workflow"),
-            (_, _, { } asked) => (asked, "CLAUDE_CODE_MODE"),
-            _ => ("auto", "the default"),
-        };
 
     private ExecutionPolicy PolicyOf(RunRequest request, Workflow workflow, SandboxKind sandbox)
     {

@@ -60,6 +60,7 @@ internal static class ExitCodes
         "image_missing",
         "image_not_linux",
         "limit_not_available",
+        "local_mode_off",
         "mount_unreadable",
         "sandbox_failed",
         "supervisor_missing",

@@ -141,10 +141,22 @@ internal static class SettingsTable
             Key = "mode",
             Unit = "word",
             Range = "local, docker or auto",
-            Default = "auto",
+            Default = "docker, or what LocalMode rolls out",
             Description = "Where runs work if neither they nor their workflow say.",
             Bind = (options, value) =>
                 value.Text is "local" or "docker" or "auto" ? options with { Mode = value.Text } : null,
+        },
+        new()
+        {
+            Variable = "BERTH_LOCAL_MODE",
+            Key = "localMode",
+            Unit = "flag",
+            Range = "on, off, or a percentage of runs and names of workflows: 25%, or review, or 25%, review, test",
+            Default = "on",
+            Description = "The feature flag LocalMode. off: no run may be local. on: local where it is asked for. "
+                + "A percentage, workflows: those are local also where nobody names a mode.",
+            Bind = (options, value) =>
+                LocalModeFlag.Parse(value.Text) is { } flag ? options with { LocalMode = flag } : null,
         },
         new()
         {
@@ -220,7 +232,7 @@ internal static class SettingsTable
             Unit = "processors",
             Range = "0.1 to 1024",
             Default = "no limit",
-            Description = "How many processors' time a run may use; in Docker mode only.",
+            Description = "How many processors' time a run may use, where the system can limit it.",
             Bind = (options, value) => Numbers.Decimal(value.Text) is { } cpus and >= 0.1m and <= 1024
                 ? options with { Cpus = cpus }
                 : null,

@@ -1,3 +1,4 @@
+using Berth.Engine;
 using Berth.Engine.Gateway;
 using Berth.Protocol;
 using Berth.Tests.Commands;
@@ -21,6 +22,7 @@ public sealed class SettingsTests
         Assert.Equal(TimeSpan.FromHours(2), options.Timeout);
         Assert.Equal(20, options.MaxConcurrent);
         Assert.Null(options.Mode);
+        Assert.Same(LocalModeFlag.On, options.LocalMode);
         var program = trial.Given.ProgramFolder;
         Assert.Equal(
             [Path.Combine(program, "workflows"), Path.Combine(trial.Home, "workflows")],
@@ -96,6 +98,7 @@ public sealed class SettingsTests
               // people write remarks
               "workspace": "elsewhere",
               "cleanup": false,
+              "localMode": "25%, review",
               "timeout": 120,
               "idleStop": "30m",
               "memory": 1073741824,
@@ -110,6 +113,7 @@ public sealed class SettingsTests
         Assert.Equal(Path.Combine(trial.Home, "elsewhere"), options.RunsRoot);
         Assert.False(options.RemoveWorkspaces);
         Assert.Equal(TimeSpan.FromSeconds(60), options.Timeout);
+        Assert.Equal("25 %, review", options.LocalMode.Text);
         Assert.Equal(TimeSpan.FromMinutes(30), options.IdleStop);
         Assert.Equal(1073741824, options.MemoryBytes);
         Assert.Equal(
@@ -138,6 +142,8 @@ public sealed class SettingsTests
     [InlineData("CLAUDE_CODE_TIMEOUT", "99999999999999999999", "1 to 86400")]
     [InlineData("CLAUDE_CODE_MAX_CONCURRENT", "0", "1 to 1000")]
     [InlineData("CLAUDE_CODE_MODE", "remote", "local, docker or auto")]
+    [InlineData("BERTH_LOCAL_MODE", "maybe not", "on, off, or a percentage")]
+    [InlineData("BERTH_LOCAL_MODE", "101%", "on, off, or a percentage")]
     [InlineData("BERTH_IDLE_REPORT", "soon", "1 to 86400")]
     [InlineData("BERTH_IDLE_STOP", "2d", "1 to 86400")]
     [InlineData("BERTH_MEMORY", "1M", "64M to 1024G")]
@@ -203,6 +209,7 @@ public sealed class SettingsTests
     [InlineData("""{"ANTHROPIC_API_KEY": "hunter2"}""", "setting_unknown", "environment only")]
     [InlineData("""{"timeout": "never"}""", "setting_invalid", "\"timeout\"")]
     [InlineData("""{"timeout": 1.5}""", "setting_invalid", "\"timeout\"")]
+    [InlineData("""{"localMode": 25}""", "setting_invalid", "\"localMode\"")]
     [InlineData("""{"timeout": [5]}""", "setting_invalid", "\"timeout\"")]
     [InlineData("""{"cleanup": null}""", "setting_invalid", "\"cleanup\"")]
     [InlineData("""{"workflows": "/a"}""", "setting_invalid", "\"workflows\"")]

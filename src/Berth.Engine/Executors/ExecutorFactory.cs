@@ -20,75 +20,85 @@ internal sealed class ExecutorFactory(Func<IExecutor> local, Func<IExecutor> doc
     {
         "local" => new ExecutorChoice(local(), $"{askedBy} says local"),
         "docker" => new ExecutorChoice(docker(), $"{askedBy} says docker"),
-        _ => throw new FailureException(
-            "mode_unknown",
-            $"{askedBy} asks for mode '{mode}', which does not exist.",
-            $"Use one of: {string.Join(", ", Modes)}.",
-            Fault.User),
+        _ => throw Unknown(mode, askedBy),
     };
 
+    /// <summary>The failure of a mode that there is not.</summary>
+    public static FailureException Unknown(string mode, string askedBy) => new(
+        "mode_unknown",
+        $"{askedBy} says '{mode}', and there is no such mode.",
+        $"Use one of: {string.Join(", ", Modes)}.",
+        Fault.User);
+
     /// <summary>Decides on a mode, and looks at what its executor can do here.</summary>
-    /// <param name="mode">One of <see cref="Modes"/>.</param>
-    /// <param name="askedBy">Who named it.</param>
+    /// <param name="wish">What was asked for, and by whom.</param>
     /// <param name="policy">What the run asks for.</param>
     /// <param name="claudeBinary">The CLI as a host path, or null where none was found.</param>
     /// <param name="cancel">Gives up.</param>
-    /// <exception cref="FailureException"><c>mode_unknown</c>, <c>sandbox_needs_local</c>.</exception>
+    /// <exception cref="FailureException"><c>mode_unknown</c>, <c>local_mode_off</c>,
+    /// <c>sandbox_needs_local</c>.</exception>
     public async Task<ProbedChoice> ChooseAsync(
-        string mode, string askedBy, ExecutionPolicy policy, string? claudeBinary, CancellationToken cancel)
+        ModeWish wish, ExecutionPolicy policy, string? claudeBinary, CancellationToken cancel)
     {
-        if (mode is "auto")
+        if (wish is { Mode: "local", LocalIsOff: true })
         {
-            return await ChooseByItselfAsync(askedBy, policy, claudeBinary, cancel);
+            throw wish.RefusedForLocalIsOff("local");
         }
 
-        if (mode is "docker" && policy.Sandbox == SandboxKind.None)
+        if (wish.Mode is "auto")
+        {
+            return await ChooseByItselfAsync(wish, policy, claudeBinary, cancel);
+        }
+
+        if (wish.Mode is "docker" && policy.Sandbox == SandboxKind.None)
         {
             throw new FailureException(
                 "sandbox_needs_local",
-                $"{askedBy} asks for mode docker, and the run is to have no sandbox.",
+                $"{wish.AskedBy} says docker, and the run is to have no sandbox.",
                 "A container is always a sandbox: leave out --sandbox none, or use --mode local.",
                 Fault.User);
         }
 
-        return await ProbedAsync(CreateExecutor(mode, askedBy), policy, claudeBinary, cancel);
+        return await ProbedAsync(CreateExecutor(wish.Mode, wish.AskedBy), policy, claudeBinary, cancel);
     }
 
     private async Task<ProbedChoice> ChooseByItselfAsync(
-        string askedBy, ExecutionPolicy policy, string? claudeBinary, CancellationToken cancel)
+        ModeWish wish, ExecutionPolicy policy, string? claudeBinary, CancellationToken cancel)
     {
-        string why;
         if (policy.Sandbox == SandboxKind.None)
         {
-            why = "a run without a sandbox is a local one";
+            return wish.LocalIsOff
+                ? throw wish.RefusedForLocalIsOff("auto, and a run without a sandbox is a local one")
+                : await LocalAsync("a run without a sandbox is a local one");
         }
-        else
+
+        if (wish.LocalIsOff)
         {
-            using var limit = new CancellationTokenSource(AutoLimit, time);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
-            try
-            {
-                var choice = new ExecutorChoice(docker(), $"{askedBy} says auto, and Docker can be used");
-                var probed = await ProbedAsync(choice, policy, claudeBinary, either.Token);
-                if (probed.Probe.Ok)
-                {
-                    return probed;
-                }
-
-                why = $"Docker cannot be used: {probed.Probe.Failure!.Message}";
-            }
-            catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
-            {
-                why = $"Docker did not answer within {AutoLimit.TotalSeconds:0} s";
-            }
-            catch (FailureException failed)
-            {
-                why = $"Docker cannot be used: {failed.Failure.Message}";
-            }
+            var only = new ExecutorChoice(docker(), $"{wish.AskedBy} says auto, and LocalMode is off");
+            return await ProbedAsync(only, policy, claudeBinary, cancel);
         }
 
-        var instead = new ExecutorChoice(local(), $"{askedBy} says auto, and {why}");
-        return await ProbedAsync(instead, policy, claudeBinary, cancel);
+        using var limit = new CancellationTokenSource(AutoLimit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
+        try
+        {
+            var choice = new ExecutorChoice(docker(), $"{wish.AskedBy} says auto, and Docker can be used");
+            var probed = await ProbedAsync(choice, policy, claudeBinary, either.Token);
+            return probed.Probe.Ok
+                ? probed
+                : await LocalAsync($"Docker cannot be used: {probed.Probe.Failure!.Message}");
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return await LocalAsync($"Docker did not answer within {AutoLimit.TotalSeconds:0} s");
+        }
+        catch (FailureException failed)
+        {
+            return await LocalAsync($"Docker cannot be used: {failed.Failure.Message}");
+        }
+
+        Task<ProbedChoice> LocalAsync(string why) => ProbedAsync(
+            new ExecutorChoice(local(), $"{wish.AskedBy} says auto, and {why}"), policy, claudeBinary, cancel);
     }
 
     private static async Task<ProbedChoice> ProbedAsync(

@@ -94,7 +94,7 @@ internal static class DemoCommand
         private async Task<RunView> PlayAsync(DemoStage stage, BerthEngine engine, CancellationToken cancel)
         {
             Say($"A sample repository, and in it a bug: {stage.Repository}");
-            Say($"$ berth run fix \"{Message}\"", Tone.Strong);
+            Say($"$ berth run fix \"{Message}\" --mode {Mode}", Tone.Strong);
             var request = new RunRequest
             {
                 Workflow = "fix",
@@ -157,7 +157,7 @@ internal static class DemoCommand
 
             Say("That was the real Claude Code CLI in its sandbox; a script played the model. With a real one:");
             Say("  export ANTHROPIC_API_KEY=…", Tone.Strong);
-            Say("  cd your-repository && berth run fix \"what is wrong\"", Tone.Strong);
+            Say($"  cd your-repository && berth run fix \"what is wrong\" --mode {Mode}", Tone.Strong);
         }
 
         private static string NewFolder(string folder)

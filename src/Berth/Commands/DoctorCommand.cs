@@ -59,9 +59,12 @@ internal static class DoctorCommand
         {
             var engine = Opened.Engine(surroundings, options);
             var probes = await engine.ProbeAsync(cancel);
-            checks.AddRange(Merged(probes));
+            IReadOnlyList<ExecutorProbe> allowed =
+                [.. probes.Where(probe => probe.Mode is not "local" || !options.LocalMode.IsOff)];
+            checks.AddRange(Merged(allowed));
+            checks.Add(DoctorModes.Check(options, allowed, [.. engine.Workflows.List().Select(found => found.Name)]));
             checks.Add(WorkflowsOf(engine, options));
-            capabilities = probes[0].Capabilities;
+            capabilities = allowed[0].Capabilities;
         }
 
         checks.Add(Credential(options.Gateway));

@@ -38,7 +38,12 @@ internal sealed class RunOptions
         HelpName = "NAME",
     };
 
-    private readonly Option<string?> mode = OneOf("--mode", "Where it runs.", "local", "docker", "auto");
+    // What is none of these is refused by name where all that can name a mode is weighed.
+    private readonly Option<string?> mode = new("--mode")
+    {
+        Description = "Where it runs. Default: the workflow's mode, else CLAUDE_CODE_MODE, else docker.",
+        HelpName = "local|docker|auto",
+    };
 
     private readonly Option<string?> image = new("--image")
     {

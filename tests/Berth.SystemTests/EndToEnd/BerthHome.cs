@@ -25,6 +25,9 @@ internal sealed class BerthHome : IAsyncDisposable
             ["PATH"] = Environment.GetEnvironmentVariable("PATH")!,
             ["HOME"] = Path.Combine(folder, "user"),
             ["BERTH_HOME"] = Home,
+
+            // Most tests are about what both modes share, and not each machine has a Docker.
+            ["CLAUDE_CODE_MODE"] = "local",
             ["ANTHROPIC_BASE_URL"] = model.Uri!.AbsoluteUri,
             ["ANTHROPIC_API_KEY"] = DummyKey,
             ["LANG"] = "C.UTF-8",

@@ -21,7 +21,6 @@ public sealed class CommandLineTests
         { ["run", "fix", "text", "--timeout", "0s"], "1s to 24h" },
         { ["run", "fix", "text", "--timeout", "25h"], "1s to 24h" },
         { ["run", "fix", "text", "--timeout", "90"], "1s to 24h" },
-        { ["run", "fix", "text", "--mode", "cloud"], "local, docker or auto" },
         { ["run", "fix", "text", "--sandbox", "chroot"], "bubblewrap or none" },
         { ["run", "fix", "text", "--trust", "all"], "none, instructions or full" },
         { ["run", "fix", "text", "--env", "NAME"], "NAME=VALUE" },
