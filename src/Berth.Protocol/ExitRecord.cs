@@ -108,12 +108,10 @@ public sealed record ExitRecord
 /// <summary>What capture did. It ran among files that the agent wrote, so none of it is evidence; the host looks at
 /// the bundle itself.</summary>
 /// <param name="State">What it came to.</param>
-/// <param name="Head">The workspace's last commit, or null.</param>
 /// <param name="Committed">Whether it had to commit what the agent left.</param>
 /// <param name="Failure">Why it failed, or, where it did not, what it could not take (<c>capture_incomplete</c>: keep
 /// the workspace); else null.</param>
-public sealed record CaptureRecord(CaptureState State, string? Head = null, bool Committed = false,
-    Failure? Failure = null);
+public sealed record CaptureRecord(CaptureState State, bool Committed = false, Failure? Failure = null);
 
 /// <summary>What capture can come to.</summary>
 public enum CaptureState

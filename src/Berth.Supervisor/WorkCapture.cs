@@ -39,15 +39,13 @@ internal sealed class WorkCapture(
             StaleLocks.Remove(directory.Workspace);
             var incomplete = Stage(notice);
             var committed = Commit();
-            var head = NewHead() ?? StrayHead(notice);
-            if (head is null)
+            if (!committed && (NewHead() ?? StrayHead(notice)) is null)
             {
                 return new CaptureRecord(CaptureState.Unchanged, Failure: incomplete);
             }
 
-            string[] excluded = step.BaseCommit is null ? [] : ["--not", step.BaseCommit];
-            _ = Git("write the bundle", ["bundle", "create", "--quiet", step.Bundle, "HEAD", .. excluded]);
-            return new CaptureRecord(CaptureState.Bundled, head, committed, incomplete);
+            WriteBundle();
+            return new CaptureRecord(CaptureState.Bundled, committed, incomplete);
         }
         catch (FailureException failed)
         {
@@ -84,6 +82,17 @@ internal sealed class WorkCapture(
 
     private bool Commit()
     {
+        // Most runs have left something, so it is committed without a look first; git says with 1 that it was nothing.
+        var made = Git(
+            "commit the changes",
+            ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message",
+                $"--message={step.Message}"],
+            alsoExpected: 1);
+        return made.Code == 0 || (IsChanged() ? throw Failed("commit the changes", made) : false);
+    }
+
+    private bool IsChanged()
+    {
         var changed = Git("look for changes", ["diff-index", "--cached", "--quiet", "HEAD", "--"], alsoExpected: 1,
             orBroken: true);
         if (changed.Code is not 0 and not 1)
@@ -96,16 +105,25 @@ internal sealed class WorkCapture(
             }
         }
 
-        if (changed.Code == 0 || (changed.Code != 1 && Git("list what is staged", ["ls-files"]).Output.Length == 0))
+        return changed.Code switch
         {
-            return false;
-        }
+            0 => false,
+            1 => true,
+            _ => Git("list what is staged", ["ls-files"]).Output.Length > 0,
+        };
+    }
 
-        _ = Git(
-            "commit the changes",
-            ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message",
-                $"--message={step.Message}"]);
-        return true;
+    private void WriteBundle()
+    {
+        string[] excluded = step.BaseCommit is null ? [] : ["--not", step.BaseCommit];
+        var written = Git(
+            "write the bundle", ["bundle", "create", "--quiet", step.Bundle, "HEAD", .. excluded], orBroken: true);
+        if (written.Code != 0)
+        {
+            // This tells it better where the repository is not the run's any more.
+            _ = NewHead();
+            throw Failed("write the bundle", written);
+        }
     }
 
     /// <summary>The commit of HEAD where it is new, or null.</summary>
