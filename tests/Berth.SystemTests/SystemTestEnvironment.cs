@@ -52,6 +52,10 @@ internal static class SystemTestEnvironment
     internal static string PublishedSupervisor => Required(
         Path.Combine(RepositoryRoot, "artifacts/berth/supervisor/berth-supervisor"), "type ./berth --version");
 
+    /// <summary>The command line as the launcher publishes it: trimmed, and compiled ahead.</summary>
+    internal static string PublishedBerth =>
+        Required(Path.Combine(RepositoryRoot, "artifacts/berth/berth"), "type ./berth --version");
+
     /// <summary>An image with git, made by scripts/test_docker.sh.</summary>
     internal const string RunImage = "berth-test-run:1";
 

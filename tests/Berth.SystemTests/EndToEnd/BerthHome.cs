@@ -42,8 +42,9 @@ internal sealed class BerthHome : IAsyncDisposable
     /// <summary>The key that no transcript and no process of the agent's may ever show.</summary>
     public const string DummyKey = "sk-dummy-key-for-tests-0123456789";
 
-    /// <summary>The program, as users have it.</summary>
-    public static string Program { get; } = Path.Combine(AppContext.BaseDirectory, "berth");
+    /// <summary>The program that is typed at. Default: the one of the tests' folder, whose coverage is
+    /// measured.</summary>
+    public string Program { get; init; } = SystemTestEnvironment.Berth;
 
     public ScriptedModelServer Model { get; }
 
@@ -55,10 +56,10 @@ internal sealed class BerthHome : IAsyncDisposable
     public string Folder => folder;
 
     /// <summary>Sets up a home and a repository with one commit.</summary>
-    public static async Task<BerthHome> CreateAsync(CancellationToken cancel)
+    public static async Task<BerthHome> CreateAsync(CancellationToken cancel, string? program = null)
     {
-        var home =
-            new BerthHome(await ScriptedModelServer.StartAsync(new ScriptedModelOptions { KeepBodies = true }, cancel));
+        var model = await ScriptedModelServer.StartAsync(new ScriptedModelOptions { KeepBodies = true }, cancel);
+        var home = new BerthHome(model) { Program = program ?? SystemTestEnvironment.Berth };
         Directory.CreateDirectory(home.Repository);
         await home.GitAsync(cancel, "init", "-q", "-b", "main");
         await File.WriteAllTextAsync(Path.Combine(home.Repository, "README.md"), "# A sample\n", cancel);
