@@ -1,4 +1,6 @@
+using System.Net;
 using Berth.Engine.Gateway;
+using Berth.Engine.Network;
 
 namespace Berth.Engine;
 
@@ -38,6 +40,16 @@ internal sealed record BerthOptions
     /// <summary>Whether runs may be local, and which are where nobody names a mode. Default on.
     /// <c>BERTH_LOCAL_MODE</c>.</summary>
     public LocalModeFlag LocalMode { get; init; } = LocalModeFlag.On;
+
+    /// <summary>The most that a run may reach. Default: open, where it is asked for. <c>BERTH_NETWORK</c>.</summary>
+    public NetworkMode NetworkMost { get; init; } = NetworkMode.Open;
+
+    /// <summary>The hosts that may be allowed at all; null, the default, for any. Where it is set, open is not
+    /// permitted. <c>BERTH_NETWORK_HOSTS</c>.</summary>
+    public IReadOnlyList<HostPattern>? NetworkHosts { get; init; }
+
+    /// <summary>Inner addresses that allowed hosts may have. Default none. <c>BERTH_NETWORK_PRIVATE</c>.</summary>
+    public IReadOnlyList<IPNetwork> NetworkPrivate { get; init; } = [];
 
     /// <summary>Where Docker listens; null for the usual socket. <c>DOCKER_HOST</c>.</summary>
     public string? DockerHost { get; init; }

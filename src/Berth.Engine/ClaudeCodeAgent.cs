@@ -1,6 +1,7 @@
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Gateway;
+using Berth.Engine.Network;
 using Berth.Engine.Runs;
 using Berth.Engine.Transcripts;
 using Berth.Engine.Workspaces;
@@ -92,6 +93,9 @@ internal sealed class ClaudeCodeAgent(
         var model = options.Gateway with { Upstream = flow.Plan.Upstream };
         await using var notes = new GatewayNotes(flow, executor);
         await using var gateway = ModelGateway.Serve(flow.Directory, model, notes, time, stop);
+        await using var proxy = flow.Plan.Network.Mode == NetworkMode.Allowlist
+            ? new EgressProxy(flow.Directory, RunNetwork.ProxyOf(options, flow.Plan.Network), notes, time)
+            : null;
         await PrepareAsync(flow, beforeStart); // (2)
         await gateway.Ready;
         return await ExecuteAsync(flow, executor, cancels, notes, stop); // (4) (5)
@@ -227,6 +231,7 @@ internal sealed class ClaudeCodeAgent(
         {
             Sandbox = plan.Sandbox,
             Mounts = [.. AgentMounts.Of(plan, prepared)],
+            Network = plan.Network,
             MemoryBytes = plan.MemoryBytes,
             Processes = plan.Processes,
             Cpus = plan.Cpus,

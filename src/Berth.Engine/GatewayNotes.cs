@@ -3,24 +3,33 @@ using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Berth.Engine.Executors;
 using Berth.Engine.Gateway;
+using Berth.Engine.Network;
 using Berth.Engine.Runs;
 using Berth.Protocol;
 
 namespace Berth.Engine;
 
 /// <summary>
-/// Takes down what a host has to say while the supervisor writes the journal: tokens, refusals, a take-over.
+/// Takes down what a host has to say while the supervisor writes the journal: tokens, refusals, a take-over, and what
+/// passed through the egress proxy.
 /// </summary>
-internal sealed class GatewayNotes : IGatewayObserver, IAsyncDisposable
+internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDisposable
 {
-    // Refusals end runs, so there are few; should they flood, the last ones say enough.
-    private const int MaxPending = 32;
+    // The model's refusals end runs, so there are few; connections are told up to a number.
+    private const int MaxPending = 1024;
+
+    // The journal keeps every event of ours, so what the agent can cause without end needs one.
+    private const int MostConnectionsTold = 1000;
     private readonly Channel<ControlRequest> notes = Channel.CreateBounded<ControlRequest>(
         new BoundedChannelOptions(MaxPending) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
 
     private readonly RunFlow flow;
     private readonly IExecutor executor;
     private readonly GatewayCounts before;
+    private readonly Lock gate = new();
+    private readonly List<JsonElement> unsaid = [];
+    private NetworkCounts network;
+    private int connections;
     private readonly CancellationTokenSource done = new();
     private readonly Task pump;
 
@@ -29,6 +38,7 @@ internal sealed class GatewayNotes : IGatewayObserver, IAsyncDisposable
         this.flow = flow;
         this.executor = executor;
         before = flow.Progress.Gateway;
+        network = flow.Progress.Network;
         pump = PumpAsync();
     }
 
@@ -54,12 +64,92 @@ internal sealed class GatewayNotes : IGatewayObserver, IAsyncDisposable
             ["message"] = flow.Redact(message),
         });
 
+    public void Passed(ProxyConnection connection) => Tell(
+        counts => counts with
+        {
+            Connections = counts.Connections + 1,
+            BytesUp = counts.BytesUp + connection.BytesUp,
+            BytesDown = counts.BytesDown + connection.BytesDown,
+        },
+        new JsonObject
+        {
+            ["type"] = BerthEvents.NetworkConnection,
+            ["host"] = connection.Host,
+            ["port"] = connection.Port,
+            ["bytesUp"] = connection.BytesUp,
+            ["bytesDown"] = connection.BytesDown,
+            ["durationMs"] = (long)connection.Took.TotalMilliseconds,
+        },
+        ("failure", connection.Failure));
+
+    public void Refused(ProxyRefusal refusal) => Tell(
+        counts => counts with { Refusals = counts.Refusals + 1 },
+        new JsonObject
+        {
+            ["type"] = BerthEvents.NetworkRefused,
+            ["reason"] = refusal.Reason,
+            ["message"] = refusal.Message,
+        },
+        ("host", refusal.Host),
+        ("port", refusal.Port));
+
+    /// <summary>Takes no more. What the supervisor did not live to write is written here, once it has ended.</summary>
     public async ValueTask DisposeAsync()
     {
         notes.Writer.Complete();
         await done.CancelAsync();
         await pump;
         done.Dispose();
+        SaveNetwork();
+        while (notes.Reader.TryRead(out var note))
+        {
+            unsaid.Add(note.Data!.Value);
+        }
+
+        if (unsaid.Count > 0 && File.Exists(flow.Directory.ExitFile))
+        {
+            flow.Write(unsaid);
+        }
+    }
+
+    private void SaveNetwork()
+    {
+        if (flow.Progress.Network != network)
+        {
+            flow.Save(progress => progress with { Network = network });
+        }
+    }
+
+    private void Tell(
+        Func<NetworkCounts, NetworkCounts> count, JsonObject note,
+        params ReadOnlySpan<(string Name, JsonNode? Value)> more)
+    {
+        foreach (var (name, value) in more)
+        {
+            if (value is not null)
+            {
+                note[name] = value;
+            }
+        }
+
+        lock (gate)
+        {
+            network = count(network);
+            connections++;
+            if (connections <= MostConnectionsTold)
+            {
+                Write(note);
+                SaveNetwork();
+            }
+            else if (connections == MostConnectionsTold + 1)
+            {
+                Write(new JsonObject
+                {
+                    ["type"] = BerthEvents.Notice,
+                    ["message"] = $"The run has made {MostConnectionsTold} connections: further ones are only counted.",
+                });
+            }
+        }
     }
 
     private void Write(JsonObject note)
@@ -74,7 +164,9 @@ internal sealed class GatewayNotes : IGatewayObserver, IAsyncDisposable
         {
             await foreach (var note in notes.Reader.ReadAllAsync(done.Token))
             {
+                unsaid.Add(note.Data!.Value);
                 await executor.SendAsync(flow.Id, note, done.Token);
+                unsaid.Clear();
             }
         }
         catch (FailureException)

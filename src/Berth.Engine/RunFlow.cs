@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Berth.Engine.Claude;
 using Berth.Engine.Runs;
@@ -88,6 +89,7 @@ internal sealed class RunFlow
         ["mode"] = Plan.Mode,
         ["modeReason"] = Plan.ModeReason,
         ["sandbox"] = Plan.Sandbox.ToString().ToLowerInvariant(),
+        ["network"] = Plan.Network.ToString(),
         ["trust"] = Plan.Trust.ToString().ToLowerInvariant(),
         ["repository"] = Plan.Repository,
         ["title"] = Plan.Title,
@@ -214,6 +216,16 @@ internal sealed class RunFlow
                 writer.WriteString(name, value);
             }
         });
+    }
+
+    /// <summary>Writes events that the supervisor did not live to write. Only while no supervisor writes.</summary>
+    public void Write(IEnumerable<JsonElement> events)
+    {
+        using var journal = JournalWriter.Open(Directory.JournalFile, time, redactor);
+        foreach (var data in events)
+        {
+            _ = journal.AppendLine(JournalEntry.Berth, JsonMarshal.GetRawUtf8Value(data), keep: true);
+        }
     }
 
     /// <summary>Says in the journal that the run is final, unless it is said there already.</summary>

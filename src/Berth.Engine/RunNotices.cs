@@ -1,4 +1,5 @@
 using Berth.Engine.Executors;
+using Berth.Engine.Network;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
 
@@ -13,16 +14,24 @@ internal static class RunNotices
         RepositoryFacts facts,
         ExecutorProbe probe,
         IReadOnlyDictionary<string, string> environment,
-        SandboxKind sandbox)
+        ExecutionPolicy policy)
     {
         foreach (var note in facts.Notes)
         {
             yield return note;
         }
 
-        if (sandbox == SandboxKind.None)
+        if (policy.Sandbox == SandboxKind.None)
         {
             yield return "Weak isolation: without a sandbox the agent is your process and can read what you can read.";
+        }
+
+        else if (policy.Network.Mode == NetworkMode.Open)
+        {
+            yield return policy.Sandbox == SandboxKind.Container
+                ? "Open network: the agent can send what it reads anywhere that the daemon's default network reaches."
+                : "Open network: the agent can send what it reads anywhere, and reaches what listens on this machine's "
+                    + "own loopback and abstract sockets.";
         }
 
         foreach (var check in probe.Checks.Where(

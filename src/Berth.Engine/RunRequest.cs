@@ -46,6 +46,13 @@ internal sealed record RunRequest
     /// <summary>bubblewrap or none.</summary>
     public string? Sandbox { get; init; }
 
+    /// <summary>none, allowlist or open.</summary>
+    public string? Network { get; init; }
+
+    /// <summary>Hosts that the run may reach, beside the workflow's; without <see cref="Network"/> they mean
+    /// allowlist.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
     /// <summary>none, instructions or full.</summary>
     public string? Trust { get; init; }
 

@@ -76,12 +76,7 @@ internal sealed class RunSubmission(
             executors.ChooseAsync(wish, PolicyOf(request, workflow, sandbox), claude, cancel));
         await Task.WhenAll(inspecting, choosing);
         var (facts, (choice, policy, probe)) = (await inspecting, await choosing);
-        if (probe.Failure is { } missing)
-        {
-            throw new FailureException(wish.Explained(missing));
-        }
-
-        CheckCredential();
+        Check(wish, probe);
         return new RunPlan
         {
             Workflow = workflow.Name,
@@ -102,6 +97,7 @@ internal sealed class RunSubmission(
             MaxBudgetUsd = InRange(request.MaxBudgetUsd ?? workflow.Settings.MaxBudgetUsd),
             Timeout = request.Timeout ?? workflow.Settings.Timeout ?? options.Timeout,
             IdleStop = workflow.Settings.IdleTimeout ?? options.IdleStop,
+            Network = policy.Network,
             MemoryBytes = policy.MemoryBytes,
             Processes = policy.Processes,
             Cpus = policy.Cpus,
@@ -113,8 +109,18 @@ internal sealed class RunSubmission(
             NeedsCredential = options.Gateway.HasCredential,
             HasSystemPrompt = workflow.SystemPrompt.Length > 0,
             HasMcpConfig = workflow.McpConfigJson is not null,
-            Notices = [.. RunNotices.Of(options, facts, probe, environment, policy.Sandbox)],
+            Notices = [.. RunNotices.Of(options, facts, probe, environment, policy)],
         };
+    }
+
+    private void Check(ModeWish wish, ExecutorProbe probe)
+    {
+        if (probe.Failure is { } missing)
+        {
+            throw new FailureException(wish.Explained(missing));
+        }
+
+        CheckCredential();
     }
 
     private ExecutionPolicy PolicyOf(RunRequest request, Workflow workflow, SandboxKind sandbox)
@@ -127,6 +133,7 @@ internal sealed class RunSubmission(
         {
             Sandbox = sandbox,
             Image = image,
+            Network = RunNetwork.Decide(options, request, workflow.Settings.Network, sandbox),
             MemoryBytes = options.MemoryBytes,
             Processes = options.Processes,
             Cpus = options.Cpus,

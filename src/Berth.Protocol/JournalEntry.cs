@@ -88,6 +88,14 @@ public static class BerthEvents
     /// <c>message</c>.</summary>
     public const string ModelRefused = "model_refused";
 
+    /// <summary>A connection through the egress proxy has ended. <c>host</c>, <c>port</c>, <c>bytesUp</c>,
+    /// <c>bytesDown</c>, <c>durationMs</c>; where there was none, <c>failure</c>.</summary>
+    public const string NetworkConnection = "network_connection";
+
+    /// <summary>The egress proxy refused a request. <c>reason</c>: not_allowed, private_address, bad_request or
+    /// too_many; <c>host</c> and <c>port</c> where it named them, <c>message</c>.</summary>
+    public const string NetworkRefused = "network_refused";
+
     /// <summary>A host took over a run whose host had died.</summary>
     public const string Adopted = "adopted";
 

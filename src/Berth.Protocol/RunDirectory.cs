@@ -15,6 +15,14 @@ public sealed record RunDirectory(string Root)
     /// <summary>The gateway socket's name in <see cref="GatewayFolder"/>.</summary>
     public const string GatewaySocketName = "model.sock";
 
+    /// <summary>The egress proxy's socket's name in <see cref="GatewayFolder"/>; there where the policy is an
+    /// allow-list.</summary>
+    public const string ProxySocketName = "proxy.sock";
+
+    /// <summary>The name in <see cref="GatewayFolder"/> of the socket by which a sandbox hands its listener to the
+    /// supervisor; gone before the agent starts.</summary>
+    public const string HandoverSocketName = "handover.sock";
+
     /// <summary>What the supervisor is to do; a <see cref="SupervisorSpec"/>. Written once, without secrets.</summary>
     public string SpecFile => Path.Combine(Root, "spec.json");
 

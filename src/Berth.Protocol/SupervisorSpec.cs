@@ -32,6 +32,9 @@ public sealed record SupervisorSpec
     /// <summary>How its changes are captured afterwards, whatever happened; null to capture nothing.</summary>
     public CaptureStep? Capture { get; init; }
 
+    /// <summary>Where the agent finds the egress proxy; null where it has none.</summary>
+    public ProxyStep? Proxy { get; init; }
+
     /// <summary>The bounds of the run.</summary>
     public ExecutionLimits Limits { get; init; } = new();
 
@@ -99,6 +102,13 @@ public sealed record CaptureStep
     /// <summary>The bound on all of it. Default 5 minutes.</summary>
     public TimeSpan TimeLimit { get; init; } = TimeSpan.FromMinutes(5);
 }
+
+/// <summary>A loopback port of the agent's network that leads to the run's egress proxy.</summary>
+/// <param name="Port">The port.</param>
+/// <param name="IsHandedOver">Whether the agent's network is another one than the supervisor's: then what is started
+/// listens there, hands the listener over by <see cref="RunDirectory.HandoverSocketName"/>, and becomes the
+/// agent.</param>
+public sealed record ProxyStep(int Port, bool IsHandedOver);
 
 /// <summary>The bounds of one execution.</summary>
 public sealed record ExecutionLimits

@@ -3,6 +3,11 @@ using Berth.Supervisor;
 
 const int BadUsage = 64;
 const int Broken = 70;
+if (args is [ListenThenBecome.Word, ..])
+{
+    return ListenThenBecome.Run(args);
+}
+
 if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
     || !ContainerInit.TryRead(args[1..], out var owner))
 {

@@ -12,8 +12,8 @@ internal static class StartFailures
     private const int NoMemory = 12;
     private const int NotAllowed = 13;
     private const int Again = 11;
-    private const string SandboxSays = "bwrap: ";
-    private const string SandboxCannotRun = "bwrap: execvp ";
+    private static readonly string[] SandboxSays = ["bwrap: ", "berth-supervisor: "];
+    private static readonly string[] SandboxCannotRun = ["bwrap: execvp ", ListenThenBecome.CannotRun];
 
     internal static Failure Of(AgentStep agent, Exception cause)
     {
@@ -32,12 +32,13 @@ internal static class StartFailures
     /// <summary>What a sandbox that never came to start the agent had to say, or null where it did start it.</summary>
     internal static Failure? OfSandbox(string firstErrorLine)
     {
-        if (!firstErrorLine.StartsWith(SandboxSays, StringComparison.Ordinal))
+        if (!Array.Exists(SandboxSays, word => firstErrorLine.StartsWith(word, StringComparison.Ordinal)))
         {
             return null;
         }
 
-        if (!firstErrorLine.StartsWith(SandboxCannotRun, StringComparison.Ordinal))
+        if (Array.Find(SandboxCannotRun, word => firstErrorLine.StartsWith(word, StringComparison.Ordinal))
+            is not { } cannotRun)
         {
             return new Failure(
                 "sandbox_failed", $"The sandbox could not be set up: {firstErrorLine}",
@@ -45,7 +46,7 @@ internal static class StartFailures
         }
 
         var end = firstErrorLine.LastIndexOf(": ", StringComparison.Ordinal);
-        var path = firstErrorLine[SandboxCannotRun.Length..Math.Max(end, SandboxCannotRun.Length)];
+        var path = firstErrorLine[cannotRun.Length..Math.Max(end, cannotRun.Length)];
         var number = firstErrorLine[(end + 2)..] switch
         {
             "No such file or directory" => NotFound,

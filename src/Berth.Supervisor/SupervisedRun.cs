@@ -85,6 +85,7 @@ internal sealed class SupervisedRun : IDisposable
             var errors = new LineSink(JournalEntry.Stderr, journal, redactor, spec.Limits);
             var pump = new OutputPump(output, errors, watch, firstError);
             var lines = new AgentInput(directory.InputFile);
+            using var relay = spec.Proxy is { } step ? new ProxyRelay(directory, step, time) : null;
             using var agent = StartAgent(secrets);
             record = Supervise(agent, lines, pump, record with { AgentStartedAt = time.GetUtcNow() });
         }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Berth.Engine.Network;
 using Berth.Protocol;
 
 namespace Berth.Engine.Executors;
@@ -34,6 +35,21 @@ internal static class ExecutionChecks
         }
 
         CheckLimits(spec.Policy);
+        CheckNetwork(spec.Policy);
+    }
+
+    /// <summary>Refuses a list of hosts where there is nothing that could keep the agent to it.</summary>
+    /// <exception cref="FailureException"><c>network_needs_sandbox</c>.</exception>
+    internal static void CheckNetwork(ExecutionPolicy policy)
+    {
+        if (policy is { Sandbox: SandboxKind.None, Network.Mode: NetworkMode.Allowlist })
+        {
+            throw new FailureException(
+                "network_needs_sandbox",
+                $"The run is to reach {string.Join(", ", policy.Network.Hosts)} only, and is to have no sandbox.",
+                "Leave out --sandbox none, or say --network open: without a sandbox the agent reaches what you reach.",
+                Fault.User);
+        }
     }
 
     private static void CheckMount(ReadOnlyMount mount)

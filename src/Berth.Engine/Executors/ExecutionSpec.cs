@@ -1,3 +1,4 @@
+using Berth.Engine.Network;
 using Berth.Protocol;
 
 namespace Berth.Engine.Executors;
@@ -47,6 +48,9 @@ internal sealed record ExecutionPolicy
     /// <summary>Host folders or files that the agent may read beside the usual ones, the mirror's objects for
     /// example.</summary>
     public IReadOnlyList<ReadOnlyMount> Mounts { get; init; } = [];
+
+    /// <summary>What it may reach beyond the model. Default: nothing.</summary>
+    public NetworkPolicy Network { get; init; } = NetworkPolicy.None;
 
     /// <summary>The most memory that all processes of the run may have together, in bytes, 64 MiB and above; null for
     /// no limit.</summary>

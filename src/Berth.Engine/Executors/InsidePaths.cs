@@ -11,4 +11,5 @@ internal static class InsidePaths
     internal const string Agent = "/run/berth/agent";
     internal const string Gateway = "/run/berth/gateway";
     internal const string Capture = "/run/berth/capture";
+    internal const string Supervisor = "/opt/berth";
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
+using Berth.Engine.Network;
 using Berth.Protocol;
 
 namespace Berth.Engine.Runs;
@@ -17,6 +18,7 @@ namespace Berth.Engine.Runs;
         typeof(SnakeCaseEnumConverter<PermissionMode>),
         typeof(SnakeCaseEnumConverter<Trust>),
         typeof(SnakeCaseEnumConverter<SandboxKind>),
+        typeof(SnakeCaseEnumConverter<NetworkMode>),
     ])]
 [JsonSerializable(typeof(RunPlan))]
 [JsonSerializable(typeof(RunProgress))]

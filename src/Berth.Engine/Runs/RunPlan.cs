@@ -1,5 +1,6 @@
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
+using Berth.Engine.Network;
 
 namespace Berth.Engine.Runs;
 
@@ -53,6 +54,13 @@ internal sealed record RunPlan
 
     /// <summary>After how long without output the agent is stopped; null for never.</summary>
     public TimeSpan? IdleStop { get; init; }
+
+    /// <summary>What it may reach beyond the model. A run of an older version reached nothing.</summary>
+    public NetworkPolicy Network
+    {
+        get;
+        init => field = value ?? NetworkPolicy.None;
+    } = NetworkPolicy.None;
 
     public long? MemoryBytes { get; init; }
 

@@ -75,6 +75,13 @@ internal sealed record RunProgress
 
     /// <summary>What the gateway itself counted. An adopted run's counts go on from here.</summary>
     public GatewayCounts Gateway { get; init; } = new();
+
+    /// <summary>What the egress proxy counted, likewise. A run of an older version had none.</summary>
+    public NetworkCounts Network
+    {
+        get;
+        init => field = value ?? new();
+    } = new();
 }
 
 /// <summary>How long each phase took, in milliseconds; null where it did not happen.</summary>
@@ -95,6 +102,9 @@ internal sealed record PhaseTimes
 
 /// <summary>What passed through the gateway: counted where the agent cannot forge it.</summary>
 internal sealed record GatewayCounts(long Requests = 0, long InputTokens = 0, long OutputTokens = 0, long Refusals = 0);
+
+/// <summary>What passed through the egress proxy, and what did not.</summary>
+internal sealed record NetworkCounts(long Connections = 0, long Refusals = 0, long BytesUp = 0, long BytesDown = 0);
 
 /// <summary>How a run ended. Written once.</summary>
 internal sealed record RunOutcome

@@ -1,4 +1,5 @@
 using Berth.Engine.Claude;
+using Berth.Engine.Network;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
 
@@ -81,6 +82,8 @@ internal sealed record RunView
 
     public required GatewayCounts Gateway { get; init; }
 
+    public required NetworkView Network { get; init; }
+
     /// <summary>Makes the view of a record.</summary>
     /// <param name="run">The record.</param>
     /// <param name="workspace">The path of its workspace; named in the view only while it exists.</param>
@@ -125,9 +128,13 @@ internal sealed record RunView
             Trust = run.Plan.Trust.ToString().ToLowerInvariant(),
             Warnings = [.. run.Plan.Notices, .. outcome?.Warnings ?? []],
             Gateway = run.Progress.Gateway,
+            Network = new NetworkView(run.Plan.Network.Mode, run.Plan.Network.Hosts, run.Progress.Network),
         };
     }
 }
+
+/// <summary>What the run may reach beyond the model, and what it did through the egress proxy.</summary>
+internal sealed record NetworkView(NetworkMode Mode, IReadOnlyList<string> Hosts, NetworkCounts Counts);
 
 /// <summary>What clean-up came to, and what it had to leave.</summary>
 internal sealed record CleanupView(CleanupState State, IReadOnlyList<string> Leaked);

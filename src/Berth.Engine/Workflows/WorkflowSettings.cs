@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Berth.Engine.Claude;
+using Berth.Engine.Network;
 using Berth.Protocol;
 
 namespace Berth.Engine.Workflows;
@@ -49,8 +50,11 @@ internal sealed record WorkflowSettings
     /// <summary><c>image</c>: the image of a run in Docker mode.</summary>
     public string? Image { get; init; }
 
-    /// <summary><c>network</c>: what can be reached beyond the model; in this build <c>none</c>.</summary>
-    public string? Network { get; init; }
+    /// <summary>
+    /// <c>network</c>: what can be reached beyond the model. <c>"none"</c>, <c>"open"</c>, or an object of <c>mode</c>
+    /// and <c>hosts</c>.
+    /// </summary>
+    public NetworkPolicy? Network { get; init; }
 
     /// <summary>
     /// <c>trust</c>: <c>none</c> or <c>instructions</c>; what of the repository's own configuration counts.
@@ -70,7 +74,7 @@ internal sealed record WorkflowSettings
         ["permissionMode"] = (settings, value) => settings with { PermissionMode = Permission(value) },
         ["sandbox"] = (settings, value) => settings with { Sandbox = OneOf(value, "bubblewrap", "none") },
         ["image"] = (settings, value) => settings with { Image = ImageName(value) },
-        ["network"] = (settings, value) => settings with { Network = OneOf(value, "none") },
+        ["network"] = (settings, value) => settings with { Network = WorkflowNetwork.Read(value) },
         ["trust"] = (settings, value) => settings with { Trust = TrustOf(value) },
     };
 

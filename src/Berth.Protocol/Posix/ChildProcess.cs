@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
-using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace Berth.Protocol.Posix;
@@ -296,41 +295,6 @@ public sealed class ChildProcess : IDisposable
         {
             var error = Marshal.GetLastPInvokeError();
             throw new Win32Exception(error, $"{what}: {Marshal.GetPInvokeErrorMessage(error)}");
-        }
-    }
-
-    /// <summary>A null-terminated array of C strings.</summary>
-    private sealed unsafe class NativeStrings : IDisposable
-    {
-        internal NativeStrings(IReadOnlyList<string> values)
-        {
-            Pointer = (byte**)NativeMemory.AllocZeroed((nuint)(values.Count + 1), (nuint)sizeof(byte*));
-            for (var i = 0; i < values.Count; i++)
-            {
-                var bytes = Encoding.UTF8.GetBytes(values[i]);
-                if (bytes.AsSpan().Contains((byte)0))
-                {
-                    Dispose();
-                    throw new ArgumentException("An argument or environment variable holds a NUL byte.",
-                        nameof(values));
-                }
-
-                Pointer[i] = (byte*)NativeMemory.AllocZeroed((nuint)bytes.Length + 1);
-                bytes.CopyTo(new Span<byte>(Pointer[i], bytes.Length));
-            }
-        }
-
-        internal byte** Pointer { get; private set; }
-
-        public void Dispose()
-        {
-            for (var entry = Pointer; entry is not null && *entry is not null; entry++)
-            {
-                NativeMemory.Free(*entry);
-            }
-
-            NativeMemory.Free(Pointer);
-            Pointer = null;
         }
     }
 }

@@ -116,6 +116,24 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "fchdir", SetLastError = true)]
     internal static partial int ChangeToFolder(int folder);
 
+    [LibraryImport("libc", EntryPoint = "signal", SetLastError = true)]
+    internal static partial nint Handle(int signal, nint handler);
+
+    [LibraryImport("libc", EntryPoint = "pthread_sigmask")]
+    internal static partial int SetSignalMask(int how, void* set, void* old);
+
+    [LibraryImport("libc", EntryPoint = "unsetenv", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Unset(string name);
+
+    [LibraryImport("libc", EntryPoint = "execv", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Execute(string path, byte** argv);
+
+    [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
+    internal static partial nint SendMessage(int socket, MessageHeader* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "recvmsg", SetLastError = true)]
+    internal static partial nint ReceiveMessage(int socket, MessageHeader* message, int flags);
+
     [LibraryImport("libc", EntryPoint = "getegid")]
     internal static partial uint EffectiveGroup();
 
@@ -130,4 +148,25 @@ internal struct PollEntry
     internal int Descriptor;
     internal short Asked;
     internal short Answered;
+}
+
+/// <summary>A message for <c>sendmsg</c>: <c>struct msghdr</c> of 64-bit Linux.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct MessageHeader
+{
+    internal void* Name;
+    internal nuint NameLength;
+    internal MessagePart* Parts;
+    internal nuint PartCount;
+    internal void* Control;
+    internal nuint ControlLength;
+    internal nint Flags;
+}
+
+/// <summary>A part of a message: <c>struct iovec</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct MessagePart
+{
+    internal void* Bytes;
+    internal nuint Length;
 }

@@ -8,6 +8,12 @@ namespace Berth.Protocol.Posix;
 public static class OwnProcess
 {
     private const int SetDumpable = 4;
+    private const int LastSignal = 31;
+    private const int SignalSetBytes = 128;
+    private const int SetMask = 2;
+    private const int CloseRange = 436;
+    private const int CloseOnExecRange = 4;
+    private const int FirstOther = 3;
 
     private static readonly bool IsArm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
 
@@ -23,6 +29,35 @@ public static class OwnProcess
         // These calls give the old number and no error. The group goes first: afterwards it may not be changed.
         _ = Libc.SystemCall(IsArm ? 152 : 123, user.Group, 0, 0);
         _ = Libc.SystemCall(IsArm ? 151 : 122, user.Id, 0, 0);
+    }
+
+    /// <summary>Becomes another program, with this process's number, streams and environment: default signals, an empty
+    /// mask, and no descriptor but 0, 1 and 2.</summary>
+    /// <param name="argv">The whole command; the first is an absolute path.</param>
+    /// <param name="unset">Variables that the program is not to have.</param>
+    /// <returns>The number of the error: it only returns where it failed.</returns>
+    public static unsafe int Become(IReadOnlyList<string> argv, IReadOnlyList<string> unset)
+    {
+        ArgumentNullException.ThrowIfNull(argv);
+        ArgumentNullException.ThrowIfNull(unset);
+        foreach (var name in unset)
+        {
+            _ = Libc.Unset(name);
+        }
+
+        // An ignored signal would stay ignored; handlers go by themselves.
+        for (var signal = 1; signal <= LastSignal; signal++)
+        {
+            _ = Libc.Handle(signal, 0);
+        }
+
+        var mask = stackalloc byte[SignalSetBytes];
+        new Span<byte>(mask, SignalSetBytes).Clear();
+        _ = Libc.SetSignalMask(SetMask, mask, null);
+        _ = Libc.SystemCall(CloseRange, FirstOther, uint.MaxValue, CloseOnExecRange);
+        using var words = new NativeStrings(argv);
+        _ = Libc.Execute(argv[0], words.Pointer);
+        return Marshal.GetLastPInvokeError();
     }
 }
 

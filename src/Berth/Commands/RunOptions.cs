@@ -85,6 +85,21 @@ internal sealed class RunOptions
     private readonly Option<string?> sandbox = OneOf(
         "--sandbox", "The isolation; none is weak and must be asked for.", "bubblewrap", "none");
 
+    private readonly Option<string?> network = OneOf(
+        "--network",
+        "What it may reach beyond the model. Default: the workflow's choice, else none.",
+        "none",
+        "allowlist",
+        "open");
+
+    private readonly Option<string[]> allowedHosts = new("--allow-host")
+    {
+        Description = "A host that it may reach, such as registry.npmjs.org or *.example.com:8443; without a port "
+            + "443 and 80. Repeatable.",
+        HelpName = "NAME[:PORT]",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
     private readonly Option<string?> trust = OneOf(
         "--trust", "How much of the repository's own Claude configuration counts.", "none", "instructions", "full");
 
@@ -117,8 +132,7 @@ internal sealed class RunOptions
         foreach (var option in (IReadOnlyList<Option>)
         [
             repository, reference, branch, mode, image, model, maxTurns, maxBudget, timeout, environment, sandbox,
-            trust,
-            keep, detach, quiet, json,
+            network, allowedHosts, trust, keep, detach, quiet, json,
         ])
         {
             command.Add(option);
@@ -149,6 +163,8 @@ internal sealed class RunOptions
         Timeout = parsed.GetValue(timeout),
         Environment = Variables(parsed.GetValue(environment) ?? []),
         Sandbox = parsed.GetValue(sandbox),
+        Network = parsed.GetValue(network),
+        AllowedHosts = parsed.GetValue(allowedHosts) ?? [],
         Trust = parsed.GetValue(trust),
         Keep = parsed.GetValue(keep) ? true : null,
     };

@@ -6,7 +6,8 @@ namespace Berth.Terminal;
 /// <summary>Tells the events that Berth itself wrote into the journal.</summary>
 internal static class BerthTeller
 {
-    private static readonly string[] Facts = ["workflow", "repository", "mode", "modeReason", "sandbox", "trust"];
+    private static readonly string[] Facts =
+        ["workflow", "repository", "mode", "modeReason", "sandbox", "network", "trust"];
 
     /// <summary>The lines that an event is worth.</summary>
     public static IEnumerable<Line> Tell(JsonElement data, DateTimeOffset at, Tally tally) => data.Text("type") switch
@@ -22,6 +23,8 @@ internal static class BerthTeller
         BerthEvents.LeftoversKilled => Leftovers(data),
         BerthEvents.ModelRefused =>
             [Line.Of($"the model's service refused: {Joined(data, "status", "message")}", Tone.Bad)],
+        BerthEvents.NetworkConnection => Connection(data),
+        BerthEvents.NetworkRefused => [Line.Of($"network: refused: {data.Text("message")}", Tone.Warning)],
         BerthEvents.Adopted => [Line.Of("taken over from a host that had died", Tone.Warning)],
         BerthEvents.Delivered => Delivered(data),
         _ => Message("note", data, Tone.Faint),
@@ -86,6 +89,21 @@ internal static class BerthTeller
             ? [new Line(new Part("branch " + branch, Tone.Good), new Part(commits))]
             : [];
     }
+
+    private static IEnumerable<Line> Connection(JsonElement data)
+    {
+        var up = Amounts.Bytes(data.Whole("bytesUp") ?? 0);
+        var bytes = $"{up} up, {Amounts.Bytes(data.Whole("bytesDown") ?? 0)} down";
+        return data.Text("failure") is { Length: > 0 } failure
+            ? [Line.Of($"network: {Where(data)} not reached: {failure}", Tone.Warning)]
+            : [Line.Of($"network: {Where(data)} · {bytes} · {Took(data)}", Tone.Faint)];
+    }
+
+    private static string Where(JsonElement data) =>
+        data.Text("host") is { } host ? $"{host}:{data.Whole("port")}" : "a request";
+
+    private static string Took(JsonElement data) =>
+        Amounts.Time(TimeSpan.FromMilliseconds(Math.Clamp((double)(data.Number("durationMs") ?? 0), 0, 1e12)));
 
     private static IEnumerable<Line> Message(string what, JsonElement data, Tone tone) =>
         data.Text("message") is { Length: > 0 } message

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Berth.Engine.Network;
 using Berth.Engine.Runs;
 
 namespace Berth.Terminal;
@@ -45,6 +46,7 @@ internal static class RunDetails
         ("head", run.HeadCommit),
         ("mode", $"{run.Mode} ({run.ModeReason})"),
         ("sandbox", run.Sandbox),
+        ("network", Network(run.Network)),
         ("trust", run.Trust),
         ("model", run.Model),
         ("CLI", run.CliVersion),
@@ -85,6 +87,16 @@ internal static class RunDetails
         ? null
         : $"input {run.Tokens.Input} · output {run.Tokens.Output} · cache read {run.Tokens.CacheRead}"
             + $" · cache creation {run.Tokens.CacheCreation}";
+
+    private static string Network(NetworkView network)
+    {
+        var policy = new NetworkPolicy(network.Mode, network.Hosts).ToString();
+        var (connections, refusals, up, down) = network.Counts;
+        return connections + refusals == 0
+            ? policy
+            : $"{policy} · {Amounts.Of(connections, "connection")} · {Amounts.Bytes(up)} up"
+                + $" · {Amounts.Bytes(down)} down · {Amounts.Of(refusals, "refusal")}";
+    }
 
     private static string? Gateway(GatewayCounts counts) => counts.Requests == 0
         ? null

@@ -170,7 +170,7 @@ public sealed class LocalExecutorTests : ExecutorConformance
     }
 
     // What is made before the spec, so that the full disk meets the spec.
-    private static void ExecutionPlanFiles(RunDirectory run) => ExecutionPlan.Prepare(run, SandboxKind.Bubblewrap);
+    private static void ExecutionPlanFiles(RunDirectory run) => ExecutionPlan.Prepare(run, Boxed);
 
     private static void Fill(string path)
     {

@@ -1,5 +1,6 @@
 using Berth.Engine;
 using Berth.Engine.Executors;
+using Berth.Engine.Network;
 using Berth.Engine.Gateway;
 using Berth.Engine.Workspaces;
 using Xunit;
@@ -48,7 +49,7 @@ public sealed class RunNoticesTests
         };
 
         var notice = Assert.Single(RunNotices.Of(
-            Options, new RepositoryFacts(), Probe(), environment, SandboxKind.Bubblewrap));
+            Options, new RepositoryFacts(), Probe(), environment, Boxed));
 
         Assert.EndsWith(": PIN.", notice, StringComparison.Ordinal);
         Assert.DoesNotContain("1234", notice, StringComparison.Ordinal);
@@ -59,11 +60,24 @@ public sealed class RunNoticesTests
     {
         var facts = new RepositoryFacts { Notes = ["3 changes."] };
         var notices = RunNotices.Of(
-            Options, facts, Probe(), new Dictionary<string, string>(StringComparer.Ordinal), SandboxKind.None).ToList();
+            Options, facts, Probe(), new Dictionary<string, string>(StringComparer.Ordinal),
+            new ExecutionPolicy { Sandbox = SandboxKind.None }).ToList();
 
         Assert.Equal("3 changes.", notices[0]);
         Assert.StartsWith("Weak", notices[1], StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void An_open_network_is_told_before_the_start()
+    {
+        var notices = RunNotices.Of(
+            Options, new RepositoryFacts(), Probe(), new Dictionary<string, string>(StringComparer.Ordinal),
+            Boxed with { Network = new NetworkPolicy(NetworkMode.Open, []) });
+
+        Assert.StartsWith("Open network", Assert.Single(notices), StringComparison.Ordinal);
+    }
+
+    private static ExecutionPolicy Boxed { get; } = new() { Sandbox = SandboxKind.Bubblewrap };
 
     private static IEnumerable<string> Notices(BerthOptions options, params ProbeCheck[] more) => RunNotices.Of(
         options,
@@ -80,7 +94,7 @@ public sealed class RunNoticesTests
             .. more,
         ]),
         new Dictionary<string, string>(StringComparer.Ordinal),
-        SandboxKind.Bubblewrap);
+        Boxed);
 
     private static ExecutorProbe Probe(params ProbeCheck[] checks) =>
         new("local", checks, new ExecutorCapabilities(true, true, false, false, false));

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Berth.Engine.Claude;
+using Berth.Engine.Network;
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
@@ -45,6 +46,7 @@ internal static class TrialRun
         Trust = "instructions",
         Warnings = [],
         Gateway = new GatewayCounts(),
+        Network = new NetworkView(NetworkMode.None, [], new NetworkCounts()),
     };
 
     /// <summary>An entry, so many seconds after the beginning.</summary>

@@ -1,4 +1,5 @@
 using Berth.Engine.Claude;
+using Berth.Engine.Network;
 using Berth.Engine.Workflows;
 using Berth.Protocol;
 using Xunit;
@@ -50,7 +51,7 @@ public sealed class WorkflowCatalogTests : IDisposable
                 IdleTimeout = TimeSpan.FromSeconds(90),
                 PermissionMode = PermissionMode.Bypass,
                 Sandbox = "bubblewrap",
-                Network = "none",
+                Network = NetworkPolicy.None,
                 Trust = Trust.None,
             },
             workflow.Settings);

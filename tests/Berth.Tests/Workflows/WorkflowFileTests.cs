@@ -144,7 +144,13 @@ public sealed class WorkflowFileTests
             "workflow.json", "{\"permissionMode\": \"ask\"}",
             "1:20: expected one of \"dontAsk\", \"bypass\", found \"ask\""
         },
-        { "workflow.json", "{\"network\": \"open\"}", "1:13: expected \"none\", found \"open\"" },
+        { "workflow.json", "{\"network\": \"allowlist\"}", "1:13: expected \"none\", \"open\" or an object" },
+        { "workflow.json", "{\"network\": {\"mode\": \"some\"}}", "1:22: expected one of \"none\", \"allowlist\"" },
+        { "workflow.json", "{\"network\": {\"mode\": \"allowlist\"}}", "1:13: expected hosts, found an object" },
+        { "workflow.json", "{\"network\": {\"hosts\": []}}", "1:23: expected an array of 1 to 200 hosts" },
+        { "workflow.json", "{\"network\": {\"mode\": \"open\", \"hosts\": [\"a\"]}}", "1:39: expected an array" },
+        { "workflow.json", "{\"network\": {\"hosts\": [\"a b\"]}}", "1:24: expected NAME or NAME:PORT" },
+        { "workflow.json", "{\"network\": {\"host\": \"a\"}}", "1:14: expected one of mode, hosts" },
         {
             "workflow.json", "{\"trust\": \"full\"}",
             "1:11: expected \"none\" or \"instructions\" (full trust is given to a repository"

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Berth.Engine.Docker;
+using Berth.Engine.Network;
 using Berth.Protocol;
 
 namespace Berth.Engine.Executors.Docker;
@@ -14,7 +15,6 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
 {
     private const string Closed = "/run/berth/supervisor";
     private const string RunInside = Closed + "/run";
-    private const string ProgramInside = "/opt/berth";
 
     // A tmpfs is the machine's memory. Builds want room in /tmp, nothing wants it in the others.
     private const long TempBytes = 4L * 1024 * 1024 * 1024;
@@ -28,6 +28,9 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
     private static readonly string[] Capabilities = ContainerUsers.Owner.Id == 0
         ? ["SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE"]
         : ["SETUID", "SETGID", "SETPCAP", "KILL"];
+
+    // The daemon's own default: never the machine's, nor one of other containers by name.
+    private const string OpenNetwork = "bridge";
 
     // Version 2, and version 1 with a folder for each controller.
     private static readonly string[] OwnCgroups =
@@ -70,9 +73,14 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
         Agent = new AgentStep
         {
             Argv = spec.Argv,
-            Environment = RunEnvironment.Marked(WithImages(spec.Environment, image), spec.RunId),
+            Environment = RunEnvironment.ForAgent(spec with { Environment = WithImages(spec.Environment, image) }),
             WorkingDirectory = InsidePaths.Workspace,
         },
+
+        // The supervisor is in the container, and its loopback is the agent's.
+        Proxy = spec.Policy.Network.Mode == NetworkMode.Allowlist
+            ? new ProxyStep(RunEnvironment.ProxyPort, IsHandedOver: false)
+            : null,
         Capture = spec.Capture is not { } plan || git is null ? null : new CaptureStep
         {
             Prefix = [],
@@ -101,14 +109,16 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
     internal ContainerOrder Order(RunDirectory run, ExecutionSpec spec, ImageDetails image, CaptureGit? git) => new()
     {
         Image = image.Id,
-        Entrypoint = [$"{ProgramInside}/{Path.GetFileName(options.SupervisorPath)}"],
+        Entrypoint = [$"{InsidePaths.Supervisor}/{Path.GetFileName(options.SupervisorPath)}"],
         Cmd = [RunInside, Number(ContainerUsers.Owner.Id), Number(ContainerUsers.Owner.Group)],
         Env = SupervisorEnvironment(spec.RunId),
         User = "0:0",
+        NetworkDisabled = spec.Policy.Network.Mode != NetworkMode.Open,
         StopTimeout = (int)StopLimit.TotalSeconds,
         Labels = labels.Of(spec.RunId),
         HostConfig = new ContainerHostConfig
         {
+            NetworkMode = spec.Policy.Network.Mode == NetworkMode.Open ? OpenNetwork : "none",
             CapAdd = git?.Root is null ? Capabilities : [.. Capabilities, "SYS_CHROOT"],
             Tmpfs = new Dictionary<string, string>(StringComparer.Ordinal)
             {
@@ -137,7 +147,7 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
         {
             (Path: ClaudeProgram.Resolve(spec.ClaudeBinary), Inside: InsidePaths.ClaudeFolder,
                 Label: RunImageBuild.ClaudeLabel),
-            (Path: options.SupervisorPath, Inside: ProgramInside, Label: RunImageBuild.SupervisorLabel),
+            (Path: options.SupervisorPath, Inside: InsidePaths.Supervisor, Label: RunImageBuild.SupervisorLabel),
         }
         let inImage = image.Config?.Labels?.GetValueOrDefault(program.Label)
         where !string.Equals(inImage, RunImageBuild.MarkOf(program.Path), StringComparison.Ordinal)
@@ -189,6 +199,7 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
         {
             ["mode"] = DockerExecutor.ModeName,
             ["sandbox"] = "container",
+            ["network"] = spec.Policy.Network.ToString(),
             ["image"] = image.Id,
         };
         if (spec.Policy.MemoryBytes is { } bytes)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Berth.Engine.Network;
 using Berth.Protocol;
 
 namespace Berth.Engine.Executors.Local;
@@ -17,6 +18,8 @@ internal sealed class BubblewrapCommand(string bubblewrap)
     /// <summary>How many processes stand between the started one and the command: bubblewrap outside, and as init
     /// inside.</summary>
     internal const int Wrappers = 2;
+
+    private const string NoDiagnostics = "DOTNET_EnableDiagnostics";
 
     // A tmpfs is the machine's memory. Builds want room in /tmp, nothing wants it in the others.
     private const long TempBytes = 4L * 1024 * 1024 * 1024;
@@ -44,18 +47,25 @@ internal sealed class BubblewrapCommand(string bubblewrap)
     ];
 
     /// <summary>The words before the agent's command.</summary>
-    internal IReadOnlyList<string> ForAgent(RunDirectory run, ExecutionPolicy policy, string claudeBinary) =>
+    /// <param name="run">The run directory.</param>
+    /// <param name="policy">What the run may reach.</param>
+    /// <param name="claudeBinary">The CLI.</param>
+    /// <param name="supervisor">The supervisor, which stands before the agent where there is a proxy to lead
+    /// to.</param>
+    internal IReadOnlyList<string> ForAgent(
+        RunDirectory run, ExecutionPolicy policy, string claudeBinary, string supervisor) =>
     [
         bubblewrap,
         .. Namespaces,
-        .. SystemOf(run),
+        .. policy.Network.Mode == NetworkMode.Open ? [] : OwnNetwork,
+        .. SystemOf(run, policy),
         "--ro-bind", Path.GetDirectoryName(claudeBinary)!, InsidePaths.ClaudeFolder,
         .. Bound(policy),
         "--bind", run.Workspace, InsidePaths.Workspace,
         "--bind", run.Home, InsidePaths.Home,
         "--ro-bind", run.GatewayFolder, InsidePaths.Gateway,
         "--ro-bind", run.AgentFolder, InsidePaths.Agent,
-        .. Closing,
+        .. policy.Network.Mode == NetworkMode.Allowlist ? Listening(supervisor) : Closing,
     ];
 
     /// <summary>The words before git when the changes are captured: no gateway, no CLI, none of the agent's
@@ -64,7 +74,8 @@ internal sealed class BubblewrapCommand(string bubblewrap)
     [
         bubblewrap,
         .. Namespaces,
-        .. SystemOf(run),
+        .. OwnNetwork,
+        .. SystemOf(run, policy),
         .. Bound(policy),
         "--bind", run.Workspace, InsidePaths.Workspace,
         "--bind", run.CaptureFolder, InsidePaths.Capture,
@@ -74,20 +85,33 @@ internal sealed class BubblewrapCommand(string bubblewrap)
     private static IReadOnlyList<string> Namespaces { get; } =
     [
         "--unshare-user", "--uid", "1000", "--gid", "1000", "--disable-userns",
-        "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try",
+        "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
         "--hostname", "berth", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
+    ];
+
+    private static IReadOnlyList<string> OwnNetwork { get; } = ["--unshare-net"];
+
+    // The runtime of this program would leave a socket in the agent's /tmp; the agent's own programs may have theirs.
+    private static IEnumerable<string> Listening(string supervisor) =>
+    [
+        "--ro-bind", Path.GetDirectoryName(supervisor)!, InsidePaths.Supervisor,
+        "--setenv", NoDiagnostics, "0",
+        .. Closing,
+        $"{InsidePaths.Supervisor}/{Path.GetFileName(supervisor)}", "listen",
+        RunEnvironment.ProxyPort.ToString(CultureInfo.InvariantCulture),
+        $"{InsidePaths.Gateway}/{RunDirectory.HandoverSocketName}", NoDiagnostics, "--",
     ];
 
     private static IReadOnlyList<string> Closing { get; } =
         ["--remount-ro", "/", "--chdir", InsidePaths.Workspace, "--"];
 
-    private static IEnumerable<string> SystemOf(RunDirectory run) =>
+    private static IEnumerable<string> SystemOf(RunDirectory run, ExecutionPolicy policy) =>
     [
         "--ro-bind", "/usr", "/usr",
         .. TopLevel(),
         "--perms", "0755", "--dir", "/etc",
         .. EtcAllowed.SelectMany(name => new[] { "--ro-bind-try", $"/etc/{name}", $"/etc/{name}" }),
-        .. PrivateEtc.Files(PrivateEtc.SandboxUser).Keys.SelectMany(
+        .. PrivateEtc.Files(PrivateEtc.SandboxUser, policy.Network.Mode == NetworkMode.Open).Keys.SelectMany(
             name => new[] { "--ro-bind", Path.Combine(run.Root, PrivateEtc.FolderName, name), $"/etc/{name}" }),
         "--proc", "/proc",
         .. Guards(),

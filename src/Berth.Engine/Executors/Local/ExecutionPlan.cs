@@ -1,4 +1,5 @@
 using System.Globalization;
+using Berth.Engine.Network;
 using Berth.Protocol;
 
 namespace Berth.Engine.Executors.Local;
@@ -47,20 +48,20 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
 
     /// <summary>Makes the folders and files that the sandbox is built from. What is there already stays as it
     /// is.</summary>
-    internal static void Prepare(RunDirectory run, SandboxKind sandbox)
+    internal static void Prepare(RunDirectory run, ExecutionPolicy policy)
     {
         foreach (var folder in new[] { run.Home, run.GatewayFolder, run.AgentFolder, run.CaptureFolder })
         {
             Directory.CreateDirectory(folder, Private);
         }
 
-        if (sandbox == SandboxKind.None)
+        if (policy.Sandbox == SandboxKind.None)
         {
             Directory.CreateDirectory(Path.Combine(run.Home, "tmp"), Private);
             return;
         }
 
-        PrivateEtc.Write(run.Root, PrivateEtc.SandboxUser);
+        PrivateEtc.Write(run.Root, PrivateEtc.SandboxUser, policy.Network.Mode == NetworkMode.Open);
     }
 
     /// <summary>The supervisor's orders.</summary>
@@ -71,7 +72,8 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
     {
         var sandboxed = spec.Policy.Sandbox == SandboxKind.Bubblewrap;
         IReadOnlyList<string> prefix = sandboxed
-            ? new BubblewrapCommand(Bubblewrap!).ForAgent(run, spec.Policy, ClaudeProgram.Resolve(spec.ClaudeBinary))
+            ? new BubblewrapCommand(Bubblewrap!).ForAgent(
+                run, spec.Policy, ClaudeProgram.Resolve(spec.ClaudeBinary), options.SupervisorPath)
             : [];
         return new SupervisorSpec
         {
@@ -81,9 +83,12 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
             {
                 Argv = [.. prefix, .. spec.Argv],
                 Wrappers = sandboxed ? BubblewrapCommand.Wrappers : 0,
-                Environment = RunEnvironment.Marked(spec.Environment, spec.RunId),
+                Environment = RunEnvironment.ForAgent(spec),
                 WorkingDirectory = sandboxed ? null : run.Workspace,
             },
+            Proxy = spec.Policy.Network.Mode == NetworkMode.Allowlist
+                ? new ProxyStep(RunEnvironment.ProxyPort, IsHandedOver: true)
+                : null,
             Capture = spec.Capture is null ? null : CaptureStep(run, spec, spec.Capture),
             Limits = spec.Limits with { Cgroups = groups?.FoldersOf(spec.RunId, spec.Policy) ?? [] },
             Stop = spec.Stop,
@@ -129,6 +134,8 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
         {
             ["mode"] = LocalExecutor.ModeName,
             ["sandbox"] = spec.Policy.Sandbox == SandboxKind.Bubblewrap ? "bubblewrap" : "none (weak)",
+            ["network"] =
+                spec.Policy.Sandbox == SandboxKind.Bubblewrap ? spec.Policy.Network.ToString() : "open (weak)",
         };
         if (spec.Policy.MemoryBytes is { } bytes)
         {

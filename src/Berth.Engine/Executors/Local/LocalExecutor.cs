@@ -54,7 +54,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
 
         cancellation.ThrowIfCancellationRequested();
         plan.Check(run, spec);
-        ExecutionPlan.Prepare(run, spec.Policy.Sandbox);
+        ExecutionPlan.Prepare(run, spec.Policy);
         // A limit that the system does not give was told to the user when he asked for the run.
         var groups = spec.Policy is { MemoryBytes: null, Processes: null, Cpus: null } ? null : ControlGroups.Detect();
 

@@ -29,7 +29,7 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         try
         {
             Directory.CreateDirectory(trial.Workspace);
-            ExecutionPlan.Prepare(trial, sandbox);
+            ExecutionPlan.Prepare(trial, new ExecutionPolicy { Sandbox = sandbox });
             var program = claudeBinary is null ? "" : ClaudeProgram.Resolve(claudeBinary);
             var claude = TryClaudeAsync(trial, sandbox, program, cancellation);
             checks.AddRange(sandbox == SandboxKind.Bubblewrap
@@ -125,7 +125,8 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
     {
         // The very arguments of a run: what passes here passes there.
         var policy = new ExecutionPolicy { Sandbox = SandboxKind.Bubblewrap };
-        var prefix = new BubblewrapCommand(bubblewrap).ForAgent(trial, policy, "/usr/bin/true");
+        var prefix = new BubblewrapCommand(bubblewrap).ForAgent(
+            trial, policy, "/usr/bin/true", options.SupervisorPath);
         var whole = await RunAsync([.. prefix, "/bin/true"], cancellation);
         if (whole.Succeeded)
         {
@@ -209,7 +210,8 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         var policy = new ExecutionPolicy { Sandbox = sandbox };
         IReadOnlyList<string> prefix =
             sandbox == SandboxKind.Bubblewrap
-                ? new BubblewrapCommand(plan.Bubblewrap!).ForAgent(trial, policy, program) : [];
+                ? new BubblewrapCommand(plan.Bubblewrap!).ForAgent(trial, policy, program, options.SupervisorPath)
+                : [];
         return await RunAsync([.. prefix, layout.Claude, "--version"], cancellation, layout.Home);
     }
 
