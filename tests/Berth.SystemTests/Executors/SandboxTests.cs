@@ -229,7 +229,7 @@ public sealed class SandboxTests : IAsyncDisposable
 
         Assert.Equal(
             ["supervisor", "bubblewrap", "user namespaces", "sandbox", "claude", "git", "memory limit",
-                "process limit"],
+                "process limit", "processor limit"],
             probe.Checks.Select(check => check.Name),
             StringComparer.Ordinal);
         Assert.All(
