@@ -21,16 +21,16 @@ internal static class AgentMounts
     /// What the agent may read beside the usual: the mirror's objects, and the workflow's folder where its MCP servers
     /// need it.
     /// </summary>
-    public static IEnumerable<ReadOnlyMount> Of(RunPlan plan, PreparedWorkspace prepared)
+    public static IEnumerable<HostMount> Of(RunPlan plan, PreparedWorkspace prepared)
     {
         if (prepared.MirrorObjects is { } objects)
         {
-            yield return new ReadOnlyMount(objects, objects);
+            yield return new HostMount(objects, objects);
         }
 
         if (plan.HasMcpConfig)
         {
-            yield return new ReadOnlyMount(plan.WorkflowFolder, WorkflowInside);
+            yield return new HostMount(plan.WorkflowFolder, WorkflowInside);
         }
     }
 

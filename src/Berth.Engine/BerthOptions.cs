@@ -1,6 +1,7 @@
 using System.Net;
 using Berth.Engine.Gateway;
 using Berth.Engine.Network;
+using Berth.Engine.Workflows;
 
 namespace Berth.Engine;
 
@@ -40,6 +41,13 @@ internal sealed record BerthOptions
     /// <summary>Whether runs may be local, and which are where nobody names a mode. Default on.
     /// <c>BERTH_LOCAL_MODE</c>.</summary>
     public LocalModeFlag LocalMode { get; init; } = LocalModeFlag.On;
+
+    /// <summary>How much <c>/tmp</c> of a run may hold, in bytes; null for the policy's own 4 GiB.
+    /// <c>BERTH_TMP</c>.</summary>
+    public long? TempBytes { get; init; }
+
+    /// <summary>Host folders that runs may ask for. Default none. <c>BERTH_MOUNTS</c>.</summary>
+    public IReadOnlyList<MountText> Mounts { get; init; } = [];
 
     /// <summary>The most that a run may reach. Default: open, where it is asked for. <c>BERTH_NETWORK</c>.</summary>
     public NetworkMode NetworkMost { get; init; } = NetworkMode.Open;

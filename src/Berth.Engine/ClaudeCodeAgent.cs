@@ -231,6 +231,8 @@ internal sealed class ClaudeCodeAgent(
         {
             Sandbox = plan.Sandbox,
             Mounts = [.. AgentMounts.Of(plan, prepared)],
+            ExtraMounts = plan.Mounts,
+            TempBytes = plan.TempBytes ?? ExecutionPolicy.DefaultTempBytes,
             Network = plan.Network,
             MemoryBytes = plan.MemoryBytes,
             Processes = plan.Processes,

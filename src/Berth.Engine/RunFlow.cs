@@ -90,6 +90,7 @@ internal sealed class RunFlow
         ["modeReason"] = Plan.ModeReason,
         ["sandbox"] = Plan.Sandbox.ToString().ToLowerInvariant(),
         ["network"] = Plan.Network.ToString(),
+        ["mounts"] = string.Join(", ", Plan.Mounts),
         ["trust"] = Plan.Trust.ToString().ToLowerInvariant(),
         ["repository"] = Plan.Repository,
         ["title"] = Plan.Title,

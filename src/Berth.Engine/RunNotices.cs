@@ -56,6 +56,7 @@ internal static class RunNotices
         ProbeCheck.MemoryLimit => options.MemoryBytes is not null,
         ProbeCheck.ProcessLimit => options.Processes is not null,
         ProbeCheck.CpuLimit => options.Cpus is not null,
+        ProbeCheck.TempLimit => options.TempBytes is not null,
         _ => true,
     };
 

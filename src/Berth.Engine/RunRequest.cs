@@ -53,6 +53,9 @@ internal sealed record RunRequest
     /// allowlist.</summary>
     public IReadOnlyList<string> AllowedHosts { get; init; } = [];
 
+    /// <summary>Host folders that the run is to have beside the workflow's: <c>HOST[:INSIDE][:ro|:rw]</c>.</summary>
+    public IReadOnlyList<string> Mounts { get; init; } = [];
+
     /// <summary>none, instructions or full.</summary>
     public string? Trust { get; init; }
 

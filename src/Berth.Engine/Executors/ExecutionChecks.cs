@@ -29,9 +29,22 @@ internal static class ExecutionChecks
             throw new FailureException(wrong);
         }
 
-        foreach (var mount in spec.Policy.Mounts)
+        foreach (var mount in spec.Policy.Mounts.Concat(spec.Policy.ExtraMounts))
         {
             CheckMount(mount);
+        }
+
+        // What was a folder when it was permitted may lead elsewhere by now.
+        foreach (var mount in spec.Policy.ExtraMounts)
+        {
+            if (!string.Equals(RealPath.Of(mount.Host), mount.Host, StringComparison.Ordinal))
+            {
+                throw new FailureException(
+                    "mount_not_permitted",
+                    $"The run was to have {mount.Host}, which has become a link to {RealPath.Of(mount.Host)}.",
+                    "Ask for the folder itself.",
+                    Fault.Operator);
+            }
         }
 
         CheckLimits(spec.Policy);
@@ -52,7 +65,7 @@ internal static class ExecutionChecks
         }
     }
 
-    private static void CheckMount(ReadOnlyMount mount)
+    private static void CheckMount(HostMount mount)
     {
         if (!Path.IsPathFullyQualified(mount.Inside) || mount.Inside is "/"
             || !string.Equals(Path.GetFullPath(mount.Inside), mount.Inside, StringComparison.Ordinal))

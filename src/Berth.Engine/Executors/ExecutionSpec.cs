@@ -47,7 +47,17 @@ internal sealed record ExecutionPolicy
 
     /// <summary>Host folders or files that the agent may read beside the usual ones, the mirror's objects for
     /// example.</summary>
-    public IReadOnlyList<ReadOnlyMount> Mounts { get; init; } = [];
+    public IReadOnlyList<HostMount> Mounts { get; init; } = [];
+
+    /// <summary>Host folders that were asked for and permitted; the agent has them, and capture does not.</summary>
+    public IReadOnlyList<HostMount> ExtraMounts { get; init; } = [];
+
+    /// <summary>How much <c>/tmp</c> may hold, in bytes, 16 MiB and above; it is the machine's memory. Default 4
+    /// GiB.</summary>
+    public long TempBytes { get; init; } = DefaultTempBytes;
+
+    /// <summary>What <c>/tmp</c> holds where nobody says: builds want room.</summary>
+    public const long DefaultTempBytes = 4L * 1024 * 1024 * 1024;
 
     /// <summary>What it may reach beyond the model. Default: nothing.</summary>
     public NetworkPolicy Network { get; init; } = NetworkPolicy.None;
@@ -77,11 +87,16 @@ internal enum SandboxKind
     Container,
 }
 
-/// <summary>A host path that the agent may read.</summary>
+/// <summary>A host path that the agent may read, and perhaps write.</summary>
 /// <param name="Host">The path on the host. It must be there.</param>
 /// <param name="Inside">The path inside the sandbox; the same as <paramref name="Host"/> in the sandbox <c>none</c>,
 /// whatever is said here.</param>
-internal sealed record ReadOnlyMount(string Host, string Inside);
+/// <param name="IsWritable">Whether the agent may write there.</param>
+internal sealed record HostMount(string Host, string Inside, bool IsWritable = false)
+{
+    /// <summary>As people read and write it.</summary>
+    public override string ToString() => $"{Host}:{Inside}:{(IsWritable ? "rw" : "ro")}";
+}
 
 /// <summary>How the changes of a run are committed.</summary>
 /// <param name="BaseCommit">The commit it started from, or null for a repository that had none.</param>

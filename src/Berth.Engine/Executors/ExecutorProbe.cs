@@ -36,6 +36,9 @@ internal sealed record ProbeCheck(string Name, bool Ok, string Detail, string Me
     /// <summary>What the name of such a check begins with where Docker sets the limit.</summary>
     public const string OfDocker = "docker ";
 
+    /// <summary>The name of the check whether the size of /tmp can be limited.</summary>
+    public const string TempLimit = "tmp limit";
+
     /// <summary>Whether no run is possible without it.</summary>
     public bool Required { get; init; } = true;
 

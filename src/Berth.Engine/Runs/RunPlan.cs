@@ -62,6 +62,16 @@ internal sealed record RunPlan
         init => field = value ?? NetworkPolicy.None;
     } = NetworkPolicy.None;
 
+    /// <summary>Host folders that were asked for and permitted. A run of an older version had none.</summary>
+    public IReadOnlyList<HostMount> Mounts
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
+
+    /// <summary>How much <c>/tmp</c> may hold; null for the policy's own.</summary>
+    public long? TempBytes { get; init; }
+
     public long? MemoryBytes { get; init; }
 
     public int? Processes { get; init; }

@@ -84,6 +84,9 @@ internal sealed record RunView
 
     public required NetworkView Network { get; init; }
 
+    /// <summary>Host folders that it has: <c>HOST:INSIDE:ro</c> or <c>rw</c>.</summary>
+    public IReadOnlyList<string> Mounts { get; init; } = [];
+
     /// <summary>Makes the view of a record.</summary>
     /// <param name="run">The record.</param>
     /// <param name="workspace">The path of its workspace; named in the view only while it exists.</param>
@@ -128,6 +131,7 @@ internal sealed record RunView
             Trust = run.Plan.Trust.ToString().ToLowerInvariant(),
             Warnings = [.. run.Plan.Notices, .. outcome?.Warnings ?? []],
             Gateway = run.Progress.Gateway,
+            Mounts = [.. run.Plan.Mounts.Select(mount => mount.ToString())],
             Network = new NetworkView(run.Plan.Network.Mode, run.Plan.Network.Hosts, run.Progress.Network),
         };
     }

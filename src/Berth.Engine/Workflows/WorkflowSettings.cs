@@ -56,6 +56,9 @@ internal sealed record WorkflowSettings
     /// </summary>
     public NetworkPolicy? Network { get; init; }
 
+    /// <summary><c>mounts</c>: host folders, within what the operator permits; null for none.</summary>
+    public IReadOnlyList<MountText>? Mounts { get; init; }
+
     /// <summary>
     /// <c>trust</c>: <c>none</c> or <c>instructions</c>; what of the repository's own configuration counts.
     /// </summary>
@@ -75,6 +78,7 @@ internal sealed record WorkflowSettings
         ["sandbox"] = (settings, value) => settings with { Sandbox = OneOf(value, "bubblewrap", "none") },
         ["image"] = (settings, value) => settings with { Image = ImageName(value) },
         ["network"] = (settings, value) => settings with { Network = WorkflowNetwork.Read(value) },
+        ["mounts"] = (settings, value) => settings with { Mounts = [.. value.ItemsOr(MountsExpected).Select(Mount)] },
         ["trust"] = (settings, value) => settings with { Trust = TrustOf(value) },
     };
 
@@ -124,6 +128,9 @@ internal sealed record WorkflowSettings
         return Workflows.ImageName.IsName(name) ? name : throw value.Refuse(Expected);
     }
 
+    private static MountText Mount(LocatedJson value) =>
+        MountText.Parse(value.StringOr(MountText.Expected)) ?? throw value.Refuse(MountText.Expected);
+
     private static bool IsMark(char letter) => letter is '.' or '_' or ':' or '/' or '@' or '[' or ']' or '-';
 
     private static int Turns(LocatedJson value) =>
@@ -159,6 +166,8 @@ internal sealed record WorkflowSettings
             "instructions" => Claude.Trust.Instructions,
             _ => throw value.Refuse(TrustExpected),
         };
+
+    private const string MountsExpected = "an array of folders, each HOST[:INSIDE][:ro|:rw]";
 
     private const string TrustExpected =
         "\"none\" or \"instructions\" "

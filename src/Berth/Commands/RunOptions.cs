@@ -100,6 +100,13 @@ internal sealed class RunOptions
         Arity = ArgumentArity.OneOrMore,
     };
 
+    private readonly Option<string[]> mounts = new("--mount")
+    {
+        Description = "A folder that it has beside the workspace, of those that the operator permits. Repeatable.",
+        HelpName = "HOST[:INSIDE][:rw]",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
     private readonly Option<string?> trust = OneOf(
         "--trust", "How much of the repository's own Claude configuration counts.", "none", "instructions", "full");
 
@@ -132,7 +139,7 @@ internal sealed class RunOptions
         foreach (var option in (IReadOnlyList<Option>)
         [
             repository, reference, branch, mode, image, model, maxTurns, maxBudget, timeout, environment, sandbox,
-            network, allowedHosts, trust, keep, detach, quiet, json,
+            network, allowedHosts, mounts, trust, keep, detach, quiet, json,
         ])
         {
             command.Add(option);
@@ -165,6 +172,7 @@ internal sealed class RunOptions
         Sandbox = parsed.GetValue(sandbox),
         Network = parsed.GetValue(network),
         AllowedHosts = parsed.GetValue(allowedHosts) ?? [],
+        Mounts = parsed.GetValue(mounts) ?? [],
         Trust = parsed.GetValue(trust),
         Keep = parsed.GetValue(keep) ? true : null,
     };

@@ -7,7 +7,7 @@ namespace Berth.Terminal;
 internal static class BerthTeller
 {
     private static readonly string[] Facts =
-        ["workflow", "repository", "mode", "modeReason", "sandbox", "network", "trust"];
+        ["workflow", "repository", "mode", "modeReason", "sandbox", "network", "mounts", "trust"];
 
     /// <summary>The lines that an event is worth.</summary>
     public static IEnumerable<Line> Tell(JsonElement data, DateTimeOffset at, Tally tally) => data.Text("type") switch

@@ -47,6 +47,7 @@ internal static class RunDetails
         ("mode", $"{run.Mode} ({run.ModeReason})"),
         ("sandbox", run.Sandbox),
         ("network", Network(run.Network)),
+        ("mounts", string.Join(", ", run.Mounts)),
         ("trust", run.Trust),
         ("model", run.Model),
         ("CLI", run.CliVersion),

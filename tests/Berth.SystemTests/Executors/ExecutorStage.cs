@@ -45,12 +45,12 @@ internal sealed class ExecutorStage : IAsyncDisposable
     private static CancellationToken Ending => TestContext.Current.CancellationToken;
 
     // Under /usr the runtime is in the sandbox anyway.
-    private static ReadOnlyMount[] RuntimeMounts =>
+    private static HostMount[] RuntimeMounts =>
         SystemTestEnvironment.DotnetRoot.StartsWith("/usr/", StringComparison.Ordinal)
             ? []
             : [Runtime];
 
-    private static ReadOnlyMount Runtime { get; } =
+    private static HostMount Runtime { get; } =
         new(SystemTestEnvironment.DotnetRoot, SystemTestEnvironment.DotnetRoot);
 
     /// <summary>All that another process would have: the folder. The old object is forgotten, as by a killed

@@ -161,7 +161,7 @@ public sealed class SandboxTests : IAsyncDisposable
         await File.WriteAllTextAsync(Path.Combine(shared, "file"), "shared\n", Ending);
         var run = stage.NewRun();
         var spec = stage.Shell(run, $"cat {shared}/file; touch {shared}/mine 2>/dev/null && echo written; true");
-        var mounts = spec.Policy.Mounts.Append(new ReadOnlyMount(shared, shared)).ToList();
+        var mounts = spec.Policy.Mounts.Append(new HostMount(shared, shared)).ToList();
         spec = spec with { Policy = spec.Policy with { Mounts = mounts } };
 
         Assert.Equal(0, (await stage.RunAsync(spec)).ExitCode);

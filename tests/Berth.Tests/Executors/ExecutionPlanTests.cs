@@ -92,7 +92,7 @@ public sealed class ExecutionPlanTests : IDisposable
     public void A_mount_at_a_path_that_is_no_plain_one_is_refused(string inside) =>
         Assert.Equal("mount_invalid", Refusal(Spec with
         {
-            Policy = Spec.Policy with { Mounts = [new ReadOnlyMount("/usr", inside)] },
+            Policy = Spec.Policy with { Mounts = [new HostMount("/usr", inside)] },
         }));
 
     [Fact]
@@ -100,7 +100,7 @@ public sealed class ExecutionPlanTests : IDisposable
     {
         Assert.Equal("mount_missing", Refusal(Spec with
         {
-            Policy = Spec.Policy with { Mounts = [new ReadOnlyMount("/no/such/folder", "/x")] },
+            Policy = Spec.Policy with { Mounts = [new HostMount("/no/such/folder", "/x")] },
         }));
         Assert.Equal("limit_invalid", Refusal(Spec with { Policy = Spec.Policy with { MemoryBytes = 1 } }));
         Assert.Equal("limit_invalid", Refusal(Spec with { Policy = Spec.Policy with { Processes = 1 } }));

@@ -51,7 +51,7 @@ internal sealed class ContainerLaunch(
         var wanted = spec.Policy.Image ?? options.Image;
         var image = await docker.FindImageAsync(wanted, cancellation)
             ?? throw new FailureException(ContainerFailures.ImageMissing(wanted, options.Image, docker.Endpoint));
-        foreach (var mount in spec.Policy.Mounts)
+        foreach (var mount in spec.Policy.Mounts.Concat(spec.Policy.ExtraMounts))
         {
             ContainerUsers.CheckReadable(mount);
         }

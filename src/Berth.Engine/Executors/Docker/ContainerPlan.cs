@@ -17,7 +17,6 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
     private const string RunInside = Closed + "/run";
 
     // A tmpfs is the machine's memory. Builds want room in /tmp, nothing wants it in the others.
-    private const long TempBytes = 4L * 1024 * 1024 * 1024;
     private const long SmallBytes = 64L * 1024 * 1024;
 
     // On `docker stop` and a shutdown of the daemon the supervisor has its stop plan and the time to capture.
@@ -122,7 +121,7 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
             CapAdd = git?.Root is null ? Capabilities : [.. Capabilities, "SYS_CHROOT"],
             Tmpfs = new Dictionary<string, string>(StringComparer.Ordinal)
             {
-                ["/tmp"] = Temporary("1777", TempBytes),
+                ["/tmp"] = Temporary("1777", spec.Policy.TempBytes),
                 ["/var/tmp"] = Temporary("1777", SmallBytes),
                 ["/run"] = Temporary("0755", SmallBytes),
                 [Closed] = Temporary("0700", SmallBytes),
@@ -168,7 +167,8 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
         .. Programs(spec, image),
         .. from name in EtcNames
            select new ContainerMount(Path.Combine(run.Root, PrivateEtc.FolderName, name), $"/etc/{name}", true),
-        .. from mount in spec.Policy.Mounts select new ContainerMount(mount.Host, mount.Inside, ReadOnly: true),
+        .. from mount in spec.Policy.Mounts.Concat(spec.Policy.ExtraMounts)
+           select new ContainerMount(mount.Host, mount.Inside, ReadOnly: !mount.IsWritable),
     ];
 
     // Whatever the image says of the loader: it is not meant for this program.

@@ -38,17 +38,19 @@ internal static class ContainerUsers
     }
 
     /// <summary>Refuses a path that the agent could not read.</summary>
-    internal static void CheckReadable(ReadOnlyMount mount)
+    internal static void CheckReadable(HostMount mount)
     {
         const UnixFileMode Others = UnixFileMode.OtherRead;
         const UnixFileMode OthersFolder = UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
-        var needed = Directory.Exists(mount.Host) ? OthersFolder : Others;
+        var needed = (Directory.Exists(mount.Host) ? OthersFolder : Others)
+            | (mount.IsWritable ? UnixFileMode.OtherWrite : UnixFileMode.None);
         if (Agent != Owner && (File.GetUnixFileMode(mount.Host) & needed) != needed)
         {
             throw new FailureException(
                 "mount_unreadable",
-                $"The run was to see {mount.Host}, which the container's user may not read.",
-                $"Type: chmod -R o+rX '{mount.Host}'",
+                $"The run was to have {mount.Host}, which the container's user may not "
+                    + $"{(mount.IsWritable ? "write" : "read")}.",
+                $"Type: chmod -R o+{(mount.IsWritable ? "rwX" : "rX")} '{mount.Host}'",
                 Fault.Operator);
         }
     }

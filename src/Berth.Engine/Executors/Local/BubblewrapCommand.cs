@@ -22,7 +22,6 @@ internal sealed class BubblewrapCommand(string bubblewrap)
     private const string NoDiagnostics = "DOTNET_EnableDiagnostics";
 
     // A tmpfs is the machine's memory. Builds want room in /tmp, nothing wants it in the others.
-    private const long TempBytes = 4L * 1024 * 1024 * 1024;
     private const long SmallBytes = 64L * 1024 * 1024;
 
     // Programs need these to find libraries, certificates, time zones and names. Not gitconfig, npmrc, pip.conf,
@@ -60,7 +59,8 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         .. policy.Network.Mode == NetworkMode.Open ? [] : OwnNetwork,
         .. SystemOf(run, policy),
         "--ro-bind", Path.GetDirectoryName(claudeBinary)!, InsidePaths.ClaudeFolder,
-        .. Bound(policy),
+        .. Bound(policy.Mounts),
+        .. Bound(policy.ExtraMounts),
         "--bind", run.Workspace, InsidePaths.Workspace,
         "--bind", run.Home, InsidePaths.Home,
         "--ro-bind", run.GatewayFolder, InsidePaths.Gateway,
@@ -76,7 +76,7 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         .. Namespaces,
         .. OwnNetwork,
         .. SystemOf(run, policy),
-        .. Bound(policy),
+        .. Bound(policy.Mounts),
         "--bind", run.Workspace, InsidePaths.Workspace,
         "--bind", run.CaptureFolder, InsidePaths.Capture,
         .. Closing,
@@ -116,15 +116,15 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         "--proc", "/proc",
         .. Guards(),
         "--dev", "/dev",
-        .. Temporary("/tmp", "1777", TempBytes),
+        .. Temporary("/tmp", "1777", policy.TempBytes),
         .. Temporary("/run", "0755", SmallBytes),
         .. Temporary("/home", "0755", SmallBytes),
         .. Temporary("/root", "0700", SmallBytes),
         "--perms", "0755", "--dir", "/var", "--symlink", "/tmp", "/var/tmp",
     ];
 
-    private static IEnumerable<string> Bound(ExecutionPolicy policy) =>
-        policy.Mounts.SelectMany(mount => new[] { "--ro-bind", mount.Host, mount.Inside });
+    private static IEnumerable<string> Bound(IReadOnlyList<HostMount> mounts) => mounts.SelectMany(
+        mount => new[] { mount.IsWritable ? "--bind" : "--ro-bind", mount.Host, mount.Inside });
 
     // On most systems these are links into /usr; on some they are folders of their own.
     private static IEnumerable<string> TopLevel() =>

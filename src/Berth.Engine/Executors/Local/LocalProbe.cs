@@ -34,7 +34,7 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
             var claude = TryClaudeAsync(trial, sandbox, program, cancellation);
             checks.AddRange(sandbox == SandboxKind.Bubblewrap
                 ? await BubblewrapChecksAsync(trial, claude, cancellation)
-                : [new ProbeCheck("sandbox", true, "none: weak, the agent is a bare process of yours")]);
+                : [new ProbeCheck("sandbox", true, "none: weak, the agent is a bare process of yours"), NoTempLimit]);
             checks.Add(ClaudeCheck(program, await claude, works: checks.TrueForAll(check => check.Ok)));
         }
         finally
@@ -112,6 +112,16 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
             ? [found, .. Sandboxed]
             : [found, .. await SandboxChecksAsync(bubblewrap, trial, cancellation)];
     }
+
+    private static ProbeCheck NoTempLimit { get; } = new(
+        ProbeCheck.TempLimit,
+        false,
+        "without a sandbox the agent has the machine's own file systems",
+        "Leave out --sandbox none")
+    {
+        Required = false,
+        Code = "limit_not_available",
+    };
 
     // What starts the CLI starts anything, so nothing more is started for these.
     private static IReadOnlyList<ProbeCheck> Sandboxed =>

@@ -1,10 +1,13 @@
 using Berth.Engine.Network;
+using Berth.Engine.Workflows;
 
 namespace Berth;
 
-/// <summary>The settings that bound what runs may reach: rows of <see cref="SettingsTable"/>.</summary>
-internal static class NetworkSettings
+/// <summary>The settings that bound what runs may reach and hold: rows of <see cref="SettingsTable"/>.</summary>
+internal static class PolicySettings
 {
+    private const long Mebi = 1024 * 1024;
+
     /// <summary>The rows.</summary>
     public static IReadOnlyList<Setting> All { get; } =
     [
@@ -48,6 +51,31 @@ internal static class NetworkSettings
                 ? options with { NetworkPrivate = [.. named.Select(each => each.Network)] }
                 : null,
         },
+        new()
+        {
+            Variable = "BERTH_MOUNTS",
+            Key = "mounts",
+            Separator = ',',
+            Unit = "paths",
+            Range = "absolute paths of folders, each with :rw behind it where runs may write",
+            Default = "none",
+            Description = "The folders that runs may ask for with --mount, and all that is below them.",
+            Bind = (options, value) =>
+                value.Words.Select(MountText.Parse).ToList() is var mounts && mounts.TrueForAll(IsBound)
+                    ? options with { Mounts = [.. mounts.OfType<MountText>()] }
+                    : null,
+        },
+        new()
+        {
+            Variable = "BERTH_TMP",
+            Key = "tmp",
+            Unit = "bytes",
+            Range = "16M to 1024G (K, M and G are understood)",
+            Default = "4G",
+            Description = "How much /tmp of a run may hold; it is the machine's memory. Without a sandbox no limit.",
+            Bind = (options, value) =>
+                value.Bytes(16 * Mebi, Mebi * Mebi) is { } bytes ? options with { TempBytes = bytes } : null,
+        },
     ];
 
     private static List<T>? Each<T>(IReadOnlyList<string> words, Func<string, T?> read)
@@ -56,6 +84,8 @@ internal static class NetworkSettings
         var all = words.Select(read).OfType<T>().ToList();
         return all.Count == words.Count ? all : null;
     }
+
+    private static bool IsBound(MountText? mount) => mount is { Inside: null };
 
     private sealed record NamedNetwork(System.Net.IPNetwork Network);
 }
