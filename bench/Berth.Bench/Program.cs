@@ -1,21 +1,39 @@
+using System.Globalization;
 using Berth.Bench;
 
-// berth-bench BERTH CLAUDE REPORT [RUNS]: the published program, the CLI's binary, the Markdown file to write, how many
-// runs of each.
-if (args is not [var berth, var claude, var report, .. var rest])
+// local: local mode against the bare CLI. docker: local mode against Docker mode. Then the published program, the
+// CLI's binary, the Markdown file to write, how many runs of each, and the image.
+if (args is not [var what and ("local" or "docker"), var berth, var claude, var report, .. var rest])
 {
-    await Console.Error.WriteLineAsync("usage: Berth.Bench BERTH CLAUDE REPORT [RUNS]");
+    await Console.Error.WriteLineAsync("usage: Berth.Bench local|docker BERTH CLAUDE REPORT [RUNS [IMAGE]]");
     return 2;
 }
 
-var runs = rest is [var count] ? int.Parse(count, System.Globalization.CultureInfo.InvariantCulture) : 20;
+var runs = rest is [var count, ..] ? int.Parse(count, CultureInfo.InvariantCulture) : 20;
 using var stop = new CancellationTokenSource(TimeSpan.FromMinutes(30));
-await using var ground = await Ground.PrepareAsync(Path.GetFullPath(berth), Path.GetFullPath(claude), stop.Token);
+await using var ground = await Ground.PrepareAsync(
+    Path.GetFullPath(berth), Path.GetFullPath(claude), rest.ElementAtOrDefault(1), stop.Token);
 var table = new ReportTable();
-await LocalAgainstBare.MeasureAsync(ground, runs, table, stop.Token);
-await RunningProcess.MeasureAsync(ground, runs, table, stop.Token);
-await TwentyAtOnce.MeasureAsync(ground, table, stop.Token);
-await LargeRepository.MeasureAsync(ground, Math.Min(runs, 5), table, stop.Token);
-await File.WriteAllTextAsync(report, table.Markdown(runs), stop.Token);
-await Console.Out.WriteLineAsync(table.Markdown(runs));
+var text = what is "local" ? await LocalAsync() : await DockerAsync();
+await File.WriteAllTextAsync(report, text, stop.Token);
+await Console.Out.WriteLineAsync(text);
 return table.AllMet ? 0 : 1;
+
+async Task<string> LocalAsync()
+{
+    await LocalAgainstBare.MeasureAsync(ground, runs, table, stop.Token);
+    await RunningProcess.MeasureLocalAsync(ground, runs, table, stop.Token);
+    await TwentyAtOnce.MeasureAsync(ground, table, stop.Token);
+    await LargeRepository.MeasureAsync(ground, Math.Min(runs, 5), table, stop.Token);
+    return ReportTable.Head("Local mode against the bare CLI", runs) + table.Markdown();
+}
+
+async Task<string> DockerAsync()
+{
+    var (rows, plot) = await LocalAgainstDocker.MeasureAsync(ground, runs, table, stop.Token);
+    await RunningProcess.MeasureDockerAsync(ground, runs, table, stop.Token);
+    var picture = Path.ChangeExtension(report, ".svg");
+    await File.WriteAllTextAsync(picture, plot, stop.Token);
+    return ReportTable.Head("Local mode against Docker mode", runs)
+        + $"{rows}\n![the same as bars]({Path.GetFileName(picture)})\n\n{table.Markdown()}";
+}

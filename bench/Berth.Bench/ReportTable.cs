@@ -29,18 +29,24 @@ internal sealed class ReportTable
     /// <summary>A value that is only told.</summary>
     public void Tell(string what, double value, string unit) => rows.Add((what, Text(value, unit), string.Empty, null));
 
-    public string Markdown(int runs)
+    /// <summary>What stands above the tables.</summary>
+    public static string Head(string title, int runs) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"""
+        # {title}
+
+        Made by `bench/Berth.Bench`: {runs} runs of each, in turn, on one machine with
+        {Environment.ProcessorCount} cores; the real CLI, the scripted model on loopback, a repository of one file, one tool call. Medians, unless
+        p95 is said.
+
+
+        """);
+
+    /// <summary>The table.</summary>
+    public string Markdown()
     {
         var text = new StringBuilder();
-        text.AppendLine("# Local mode against the bare CLI").AppendLine()
-            .AppendLine(
-                CultureInfo.InvariantCulture,
-                $"Made by `bench/Berth.Bench`: {runs} runs of each, in turn, on one machine with "
-                + $"{Environment.ProcessorCount} cores; the real CLI, the")
-            .AppendLine(
-                "scripted model on loopback, a repository of one file, one tool call. Medians, unless p95 is said.")
-                    .AppendLine()
-            .AppendLine("| what | measured | goal | met |").AppendLine("|---|---:|---:|---|");
+        text.AppendLine("| what | measured | goal | met |").AppendLine("|---|---:|---:|---|");
         foreach (var (what, measured, goal, met) in rows)
         {
             text.AppendLine(

@@ -30,12 +30,20 @@ internal sealed class DockerClient : IDisposable
     // Packages are fetched over whatever network there is.
     private static readonly TimeSpan BuildLimit = TimeSpan.FromMinutes(30);
 
+    // A daemon answers this in some 50 ms, and what it says only changes with its settings.
+    private static readonly TimeSpan InfoAge = TimeSpan.FromMinutes(1);
+
     private readonly DockerTransport transport;
+    private readonly TimeProvider time;
     private DockerVersion? version;
+    private Tuple<DockerInfo, long>? info;
 
     /// <summary>Speaks to a daemon; nothing is sent yet.</summary>
-    public DockerClient(DockerEndpoint endpoint, TimeProvider time) =>
+    public DockerClient(DockerEndpoint endpoint, TimeProvider time)
+    {
         transport = new DockerTransport(endpoint, time);
+        this.time = time;
+    }
 
     /// <summary>Where the daemon is.</summary>
     public DockerEndpoint Endpoint => transport.Endpoint;
@@ -45,9 +53,18 @@ internal sealed class DockerClient : IDisposable
     public async Task<DockerVersion> VersionAsync(CancellationToken cancel) =>
         version ??= await NegotiateAsync(cancel);
 
-    /// <summary>What the daemon can do.</summary>
-    public async Task<DockerInfo> InfoAsync(CancellationToken cancel) =>
-        await ReadAsync(HttpMethod.Get, "info", DockerJson.Default.DockerInfo, cancel) ?? new DockerInfo();
+    /// <summary>What the daemon can do, as it was within the last minute.</summary>
+    public async Task<DockerInfo> InfoAsync(CancellationToken cancel)
+    {
+        if (info is var (known, at) && time.GetElapsedTime(at) < InfoAge)
+        {
+            return known;
+        }
+
+        var found = await ReadAsync(HttpMethod.Get, "info", DockerJson.Default.DockerInfo, cancel) ?? new DockerInfo();
+        info = Tuple.Create(found, time.GetTimestamp());
+        return found;
+    }
 
     /// <summary>An image by its name, or null where the daemon has none of that name.</summary>
     public Task<ImageDetails?> FindImageAsync(string name, CancellationToken cancel) =>
