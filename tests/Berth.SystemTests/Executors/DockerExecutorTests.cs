@@ -196,12 +196,28 @@ public sealed class DockerExecutorTests : ExecutorConformance
         var id = ExecutorStage.IdOf(run);
         var handle = await Stage.StartAsync(Stage.Shell(run, "sleep 600"));
         await Stage.EventAsync(id, BerthEvents.AgentStarted);
-        await PauseAsync(handle.ContainerId!);
+        await PostAsync(handle.ContainerId!, "pause");
 
         Assert.Equal(ExecutionState.Running, (await Stage.Executor.RecoverAsync(id, Ending)).State);
         Assert.True(await Stage.Executor.CancelExecutionAsync(id, force, Ending));
 
         Assert.Equal(ExitCause.Cancelled, (await Stage.EndOfAsync(id)).Cause);
+        Assert.Empty(await Stage.CleanUpAsync(id));
+    }
+
+    [Fact]
+    public async Task B21_A_container_that_is_stopped_by_hand_is_a_run_that_was_stopped_and_never_one_that_ended()
+    {
+        var run = Stage.NewRun();
+        var id = ExecutorStage.IdOf(run);
+        var handle = await Stage.StartAsync(Stage.Shell(run, "echo partial > work.txt; echo said; sleep 600"));
+        await Eventually.SomeAsync(
+            async () => (await Stage.PrintedAsync(id)) is { Count: > 0 } lines ? lines : null, "the agent speaks");
+
+        await PostAsync(handle.ContainerId!, "stop");
+
+        Assert.Equal(ExitCause.SupervisorStopped, (await Stage.EndOfAsync(id)).Cause);
+        Assert.True(File.Exists(Path.Combine(run.Workspace, "work.txt")));
         Assert.Empty(await Stage.CleanUpAsync(id));
     }
 
@@ -307,11 +323,11 @@ public sealed class DockerExecutorTests : ExecutorConformance
     }
 
     // What Berth itself never does needs another way to the daemon.
-    private static async Task PauseAsync(string container)
+    private static async Task PostAsync(string container, string verb)
     {
         var endpoint = DockerEndpoint.Parse(SystemTestEnvironment.DockerHost);
         using var transport = new DockerTransport(endpoint, TimeProvider.System);
-        var request = new DockerRequest(HttpMethod.Post, $"containers/{container}/pause", TimeSpan.FromSeconds(10));
+        var request = new DockerRequest(HttpMethod.Post, $"containers/{container}/{verb}", Eventually.Bound);
         Assert.Equal(204, (int)(await transport.AskAsync(request, Ending)).Status);
     }
 }
