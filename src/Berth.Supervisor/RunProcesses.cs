@@ -76,16 +76,21 @@ internal sealed class RunProcesses(CgroupMembership cgroups, ChildUser? user, Ti
     }
 
     /// <summary>Kills all descendants again and again until none is left or the time is over.</summary>
-    /// <returns>How many different ones there were, and which are still there.</returns>
-    internal (int Found, IReadOnlyList<ProcessIdentity> Left) KillAll(TimeSpan bound)
+    /// <param name="bound">The time.</param>
+    /// <param name="wrappers">How many wrappers the agent had. Whose namespace has an init of its own never becomes
+    /// our child, so a child of ours is then a wrapper that is just ending, and was no process of the agent's.</param>
+    /// <returns>How many different ones the agent had left, and which are still there.</returns>
+    internal (int Found, IReadOnlyList<ProcessIdentity> Left) KillAll(TimeSpan bound, int wrappers = 0)
     {
         var began = time.GetTimestamp();
         var seen = new HashSet<ProcessIdentity>();
         while (true)
         {
             Reap();
+            // Looked at first: what ends in between must not be missed among the wrappers.
+            var ending = wrappers == 0 ? [] : ProcessTree.ChildrenOf(Environment.ProcessId);
             var alive = ProcessTree.DescendantsOf(Environment.ProcessId);
-            seen.UnionWith(alive);
+            seen.UnionWith(alive.Except(ending));
             if (alive.Count == 0 || time.GetElapsedTime(began) > bound)
             {
                 return (seen.Count, alive);

@@ -156,7 +156,7 @@ internal sealed class SupervisedRun : IDisposable
             Cause = watch.Cause ?? ExitCause.Exited };
 
         _ = pump.WaitForEnd(watch.IsForced ? TimeSpan.Zero : spec.Limits.DrainGrace);
-        var (leftovers, stillThere) = processes.KillAll(spec.Stop.KillGrace);
+        var (leftovers, stillThere) = processes.KillAll(spec.Stop.KillGrace, spec.Agent.Wrappers);
         pump.Finish();
         input.Close();
         record = WithExit(record, exit, pump) with
