@@ -40,6 +40,30 @@ internal sealed class SupervisorControl(TimeProvider time, TimeSpan replyLimit)
         return null;
     }
 
+    /// <summary>Says something that is to be done.</summary>
+    /// <param name="runId">The run.</param>
+    /// <param name="run">Its directory.</param>
+    /// <param name="request">What is said.</param>
+    /// <param name="living">What the run's supervisor is called, for people; null where none lives.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="FailureException">It is refused, nobody answers, or the run does not run.</exception>
+    internal async Task SendAsync(
+        string runId, RunDirectory run, ControlRequest request, Func<string?> living, CancellationToken cancellation)
+    {
+        var reply = await AskWhileAsync(run, request, () => living() is not null, cancellation);
+        switch (reply)
+        {
+            case { Ok: true }:
+                return;
+            case { Error: var why }:
+                throw SupervisorFailures.Refused(runId, request.Verb, why);
+            default:
+                throw living() is { } name
+                    ? SupervisorFailures.NotAnswering(runId, name)
+                    : SupervisorFailures.NotRunning(runId);
+        }
+    }
+
     /// <summary>Asks once.</summary>
     /// <returns>The reply, or null where nobody answered in time or nobody listens.</returns>
     internal async Task<ControlReply?> AskAsync(

@@ -16,7 +16,7 @@ public sealed class DockerRunTests
     [Fact]
     public async Task A_run_in_a_container_leaves_its_file_on_the_branch_and_nothing_else()
     {
-        await using var home = await CreateAsync();
+        await using var home = await DockerHome.CreateAsync();
         await home.GitAsync(Cancel, "commit", "-q", "--allow-empty", "-m", "Second");
         var (command, run) = await home.RunAsync(
             "bash echo done > done.txt; git log --format=%s | head -n 1\n---\ntext It says {{last}}",
@@ -29,14 +29,14 @@ public sealed class DockerRunTests
         Assert.Contains("Second", run.GetProperty("result").GetString(), StringComparison.Ordinal);
         Assert.Equal("done\n", await home.GitAsync(Cancel, "show", "b:done.txt"));
         Assert.Equal(0, run.GetProperty("cleanup").GetProperty("leaked").GetArrayLength());
-        Assert.Empty(await ContainersOfAsync(run.GetProperty("id").GetString()!));
+        Assert.Empty(await DockerHome.ContainersOfAsync(run.GetProperty("id").GetString()!));
         Assert.All(home.Model.Requests, request => Assert.Equal(BerthHome.DummyKey, request.Headers["x-api-key"]));
     }
 
     [Fact]
     public async Task From_inside_a_container_nothing_of_the_host_can_be_seen_or_reached()
     {
-        await using var home = await CreateAsync();
+        await using var home = await DockerHome.CreateAsync();
         await File.WriteAllTextAsync(Path.Combine(home.Folder, "user", "secret.txt"), "canary-of-the-user", Cancel);
         var script = $$"""
             echo "root=$([ "$(id -u)" = 0 ] && echo yes || echo no)"
@@ -76,7 +76,7 @@ public sealed class DockerRunTests
     {
         const string Secret = "secret-of-the-user-1234";
         const string Odd = "\"quoted\" --privileged $(id) `id` ; & line";
-        await using var home = await CreateAsync();
+        await using var home = await DockerHome.CreateAsync();
         var id = await DetachAsync(
             home, "bash printf '%s' \"$ODD\" > odd.txt; touch started; sleep 3\n---\ntext Done.",
             "--env", $"TOKEN={Secret}", "--env", $"ODD={Odd}", "--branch", "b");
@@ -109,7 +109,7 @@ public sealed class DockerRunTests
     [Fact]
     public async Task A01_Kill_9_of_the_host_and_the_next_command_adopts_the_run_in_its_container()
     {
-        await using var home = await CreateAsync();
+        await using var home = await DockerHome.CreateAsync();
         var id = await DetachAsync(
             home, "bash touch started; sleep 3\n---\nbash echo after > after.txt\n---\ntext All done.", "--branch",
             "b");
@@ -125,13 +125,13 @@ public sealed class DockerRunTests
         var lines = await File.ReadAllLinesAsync(Path.Combine(home.Home, "runs", id, "events.ndjson"), Cancel);
         var seqs = lines.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("seq").GetInt32()).ToList();
         Assert.Equal(Enumerable.Range(1, seqs.Count), seqs);
-        Assert.Empty(await ContainersOfAsync(id));
+        Assert.Empty(await DockerHome.ContainersOfAsync(id));
     }
 
     [Fact]
     public async Task A02_Kill_9_of_the_host_at_moments_of_a_start_gives_one_run_and_no_container_is_left()
     {
-        await using var home = await CreateAsync();
+        await using var home = await DockerHome.CreateAsync();
         for (var milliseconds = 0; milliseconds <= 1200; milliseconds += 300)
         {
             var branch = string.Create(CultureInfo.InvariantCulture, $"b{milliseconds}");
@@ -143,14 +143,14 @@ public sealed class DockerRunTests
 
             Assert.Equal("succeeded", run.GetProperty("state").GetString());
             Assert.Equal("once\n", await home.GitAsync(Cancel, "show", $"{branch}:once.txt"));
-            Assert.Empty(await ContainersOfAsync(id));
+            Assert.Empty(await DockerHome.ContainersOfAsync(id));
         }
     }
 
     [Fact]
     public async Task A_mode_that_cannot_be_had_is_refused_by_name_and_auto_takes_the_other_one()
     {
-        await using var home = await CreateAsync();
+        await using var home = await DockerHome.CreateAsync();
         home.Set("DOCKER_HOST", "unix:///nowhere/docker.sock");
         var refused = await home.BerthAsync(
             Cancel, "run", "implement", BerthHome.Prompt("text Hi."), "--json", "--mode", "docker");
@@ -171,7 +171,7 @@ public sealed class DockerRunTests
     [Fact]
     public async Task Auto_takes_Docker_where_it_can_be_used_and_one_home_has_runs_of_both_modes_at_once()
     {
-        await using var home = await CreateAsync();
+        await using var home = await DockerHome.CreateAsync();
         var ids = new List<string>();
         foreach (var mode in new[] { "auto", "local" })
         {
@@ -196,7 +196,7 @@ public sealed class DockerRunTests
     public async Task The_run_image_is_built_with_progress_and_runs_without_any_mounted_program()
     {
         const string Tag = "berth-test-built:1";
-        await using var home = await CreateAsync();
+        await using var home = await DockerHome.CreateAsync();
         var built = await home.BerthAsync(
             Cancel, "image", "build", "--base", SystemTestEnvironment.RunImage, "--network", "none", "--tag", Tag,
             "--json");
@@ -291,12 +291,5 @@ public sealed class DockerRunTests
         using var transport = new DockerTransport(endpoint, TimeProvider.System);
         var request = new DockerRequest(HttpMethod.Get, $"containers/{container}/json", TimeSpan.FromSeconds(10));
         return Encoding.UTF8.GetString((await transport.AskAsync(request, Cancel)).Body.Span);
-    }
-
-    private static async Task<IReadOnlyList<ContainerListing>> ContainersOfAsync(string id)
-    {
-        using var docker = new DockerClient(
-            DockerEndpoint.Parse(SystemTestEnvironment.DockerHost), TimeProvider.System);
-        return await docker.ListAsync($"berth.run={id}", Cancel);
     }
 }

@@ -100,21 +100,15 @@ internal sealed class DockerExecutor(
     }
 
     /// <inheritdoc/>
-    public async Task SendAsync(string runId, ControlRequest request, CancellationToken cancellation)
+    public Task SendAsync(string runId, ControlRequest request, CancellationToken cancellation)
     {
         var run = folders.Of(runId);
-        var reply = await control.AskWhileAsync(run, request, () => IsLive(run), cancellation);
-        switch (reply)
-        {
-            case { Ok: true }:
-                return;
-            case { Error: var why }:
-                throw SupervisorFailures.Refused(runId, request.Verb, why);
-            default:
-                throw IsLive(run)
-                    ? SupervisorFailures.NotAnswering(runId, $"container {ContainerLabels.NameOf(runId)}")
-                    : SupervisorFailures.NotRunning(runId);
-        }
+        return control.SendAsync(
+            runId,
+            run,
+            request,
+            () => IsLive(run) ? $"container {ContainerLabels.NameOf(runId)}" : null,
+            cancellation);
     }
 
     /// <inheritdoc/>

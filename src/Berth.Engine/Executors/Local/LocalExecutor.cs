@@ -99,21 +99,15 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
     }
 
     /// <inheritdoc/>
-    public async Task SendAsync(string runId, ControlRequest request, CancellationToken cancellation)
+    public Task SendAsync(string runId, ControlRequest request, CancellationToken cancellation)
     {
         var run = folders.Of(runId);
-        var reply = await control.AskWhileAsync(run, request, () => Live(run) is not null, cancellation);
-        switch (reply)
-        {
-            case { Ok: true }:
-                return;
-            case { Error: var why }:
-                throw SupervisorFailures.Refused(runId, request.Verb, why);
-            default:
-                throw Live(run) is { } supervisor
-                    ? SupervisorFailures.NotAnswering(runId, $"process {supervisor.Pid}")
-                    : SupervisorFailures.NotRunning(runId);
-        }
+        return control.SendAsync(
+            runId,
+            run,
+            request,
+            () => Live(run) is { } supervisor ? $"process {supervisor.Pid}" : null,
+            cancellation);
     }
 
     /// <inheritdoc/>
