@@ -16,11 +16,14 @@ public sealed class LocalExecutorTests : ExecutorConformance
 
     private protected override ExecutorStage Stage { get; } = new(SandboxKind.Bubblewrap, NewExecutor);
 
-    internal static IExecutor NewExecutor(string runsFolder) => new LocalExecutor(
+    internal static IExecutor NewExecutor(string runsFolder) =>
+        NewExecutor(runsFolder, SystemTestEnvironment.Supervisor);
+
+    internal static IExecutor NewExecutor(string runsFolder, string supervisor) => new LocalExecutor(
         new LocalExecutorOptions
         {
             RunsFolder = runsFolder,
-            SupervisorPath = SystemTestEnvironment.Supervisor,
+            SupervisorPath = supervisor,
             ReplyLimit = TimeSpan.FromSeconds(8),
         },
         new JournalReader(TimeProvider.System),

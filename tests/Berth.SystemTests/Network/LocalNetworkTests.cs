@@ -11,8 +11,10 @@ public sealed class LocalNetworkTests : NetworkConformance
 {
     private readonly LoopbackServer machine = new();
 
-    private protected override ExecutorStage Stage { get; } =
-        new(SandboxKind.Bubblewrap, LocalExecutorTests.NewExecutor);
+    // With a list of hosts its program is started inside too, where only the one file of users can be.
+    private protected override ExecutorStage Stage { get; } = new(
+        SandboxKind.Bubblewrap,
+        folder => LocalExecutorTests.NewExecutor(folder, SystemTestEnvironment.PublishedSupervisor));
 
     [Fact]
     public async Task An_open_network_is_the_machines_and_nothing_else_is()
