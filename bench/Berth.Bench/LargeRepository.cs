@@ -87,5 +87,8 @@ internal static class LargeRepository
         await ground.GitAsync(repository, cancel, "init", "-q", "-b", "main");
         await ground.GitAsync(repository, cancel, "add", "-A");
         await ground.GitAsync(repository, cancel, "commit", "-q", "-m", "Many files");
+
+        // A mirror holds packs; so must what it is measured against.
+        await ground.GitAsync(repository, cancel, "repack", "-a", "-d", "-q");
     }
 }

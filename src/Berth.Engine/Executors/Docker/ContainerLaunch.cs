@@ -8,9 +8,7 @@ namespace Berth.Engine.Executors.Docker;
 internal sealed class ContainerLaunch(
     DockerExecutorOptions options, ContainerLabels labels, DockerClient docker, TimeProvider time)
 {
-    // A supervisor takes some 40 ms; asking more often than this would only take its processor.
     private static readonly TimeSpan DaemonLag = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
 
     private readonly ContainerPlan plan = new(options, labels);
 
@@ -122,7 +120,7 @@ internal sealed class ContainerLaunch(
                 throw ContainerFailures.Late(run, options.StartLimit);
             }
 
-            await Task.Delay(Pause, time);
+            await Task.Delay(LaunchPause.After(time.GetElapsedTime(started)), time);
         }
     }
 
@@ -153,7 +151,7 @@ internal sealed class ContainerLaunch(
                 throw ContainerFailures.NotHere(docker.Endpoint);
             }
 
-            await Task.Delay(Pause, time);
+            await Task.Delay(LaunchPause.After(time.GetElapsedTime(began)), time);
         }
     }
 

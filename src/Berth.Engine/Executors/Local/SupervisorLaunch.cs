@@ -16,9 +16,6 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
     // is the supervisor's.
     private static readonly string[] Inherited = ["DOTNET_", "CORECLR_", "COVERLET_"];
 
-    // A supervisor takes some 40 ms; asking more often than this would only take its processor.
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
-
     /// <summary>Starts it. From here on no token counts: an execution is started whole or not at all.</summary>
     /// <param name="run">The run directory.</param>
     /// <param name="runId">The run.</param>
@@ -28,7 +25,7 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
         var started = time.GetTimestamp();
         while (again && OthersLive(runId))
         {
-            if (await HandleOrPauseAsync(run) is { } handle)
+            if (await HandleOrPauseAsync(run, started) is { } handle)
             {
                 return handle;
             }
@@ -49,7 +46,7 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
         while (true)
         {
             var ended = child.Exit.IsCompleted;
-            if (await HandleOrPauseAsync(run) is { } handle)
+            if (await HandleOrPauseAsync(run, started) is { } handle)
             {
                 return handle;
             }
@@ -69,12 +66,12 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
 
     private static bool OthersLive(string runId) => RunProcesses.All()[runId].Any();
 
-    private async Task<ExecutionHandle?> HandleOrPauseAsync(RunDirectory run)
+    private async Task<ExecutionHandle?> HandleOrPauseAsync(RunDirectory run, long started)
     {
         var handle = ExecutionRecords.Handle(run);
         if (handle is null)
         {
-            await Task.Delay(Pause, time);
+            await Task.Delay(LaunchPause.After(time.GetElapsedTime(started)), time);
         }
 
         return handle;
