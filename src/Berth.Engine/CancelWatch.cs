@@ -18,7 +18,7 @@ internal sealed class CancelWatch : IAsyncDisposable
     private readonly string runId;
     private readonly IExecutor executor;
     private readonly RunStore runs;
-    private readonly TimeProvider time;
+    private readonly PeriodicTimer poll;
     private readonly Task loop;
     private volatile bool live;
     private CancelLevel passedOn;
@@ -28,7 +28,7 @@ internal sealed class CancelWatch : IAsyncDisposable
         this.runId = runId;
         this.executor = executor;
         this.runs = runs;
-        this.time = time;
+        poll = new PeriodicTimer(Poll, time);
         loop = WatchAsync();
     }
 
@@ -44,6 +44,7 @@ internal sealed class CancelWatch : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await done.CancelAsync();
+        poll.Dispose();
         await loop;
         beforeStart.Dispose();
         done.Dispose();
@@ -51,18 +52,17 @@ internal sealed class CancelWatch : IAsyncDisposable
 
     private async Task WatchAsync()
     {
-        using var poll = new PeriodicTimer(Poll, time);
         try
         {
             do
             {
                 await LookAsync();
             }
-            while (await poll.WaitForNextTickAsync(done.Token));
+            while (await poll.WaitForNextTickAsync(CancellationToken.None));
         }
         catch (OperationCanceledException) when (done.IsCancellationRequested)
         {
-            // The flow has ended.
+            // The flow has ended while the supervisor was asked.
         }
     }
 

@@ -64,6 +64,12 @@ internal static class ExecutionRecords
     internal static T? Read<T>(string file, JsonTypeInfo<T> type)
         where T : class
     {
+        // Records are waited for by looking again and again.
+        if (Descriptor.IsMissing(file))
+        {
+            return null;
+        }
+
         try
         {
             return JsonSerializer.Deserialize(File.ReadAllBytes(file), type);

@@ -27,6 +27,7 @@ internal static class RunProcesses
     internal static ILookup<string, ProcessIdentity> All()
     {
         var found = new List<(string RunId, ProcessIdentity Process)>();
+        var buffer = new byte[EnvironmentBytes];
         foreach (var folder in Directory.EnumerateDirectories("/proc"))
         {
             // The identity is taken first: if the number is given to another process meanwhile, the signal will not
@@ -34,7 +35,7 @@ internal static class RunProcesses
             if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
                 && pid != Environment.ProcessId
                 && ProcessIdentity.Of(pid) is { } process
-                && RunIdOf(folder) is { } runId)
+                && RunIdOf(folder, buffer) is { } runId)
             {
                 found.Add((runId, process));
             }
@@ -75,25 +76,18 @@ internal static class RunProcesses
     private static string Describe(ProcessIdentity process) =>
         string.Create(CultureInfo.InvariantCulture, $"process {process.Pid}: SIGKILL did not end it");
 
-    private static string? RunIdOf(string folder)
+    // One that is gone, or another user's, or the kernel's own, is none of ours.
+    private static string? RunIdOf(string folder, byte[] buffer)
     {
-        try
+        using var file = Descriptor.TryOpen(Path.Combine(folder, "environ"));
+        var size = 0;
+        while (file is not null && size < buffer.Length
+            && Descriptor.Read(file, buffer.AsSpan(size)) is > 0 and var read)
         {
-            using var file = File.OpenHandle(Path.Combine(folder, "environ"));
-            var bytes = new byte[EnvironmentBytes];
-            var size = 0;
-            while (size < bytes.Length && RandomAccess.Read(file, bytes.AsSpan(size), size) is > 0 and var read)
-            {
-                size += read;
-            }
+            size += read;
+        }
 
-            return Value(bytes.AsSpan(0, size));
-        }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
-        {
-            // Gone, or another user's and so none of ours.
-            return null;
-        }
+        return Value(buffer.AsSpan(0, size));
     }
 
     private static string? Value(ReadOnlySpan<byte> environment)

@@ -1,3 +1,5 @@
+using Berth.Protocol.Posix;
+
 namespace Berth.Engine.Processes;
 
 /// <summary>
@@ -64,13 +66,8 @@ internal sealed class LockFile : IDisposable
     /// <summary>Whether somebody has the lock now.</summary>
     public static bool IsHeld(string path)
     {
-        if (!File.Exists(path))
-        {
-            return false;
-        }
-
-        using var taken = TryTake(path);
-        return taken is null;
+        using var file = Descriptor.TryOpen(path);
+        return file is not null && !Descriptor.TryLock(file);
     }
 
     public void Dispose() => Content.Dispose();

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 using Microsoft.Win32.SafeHandles;
 
 namespace Berth.Engine.Transcripts;
@@ -18,7 +19,11 @@ internal sealed class JournalReader(TimeProvider time)
     internal const int LongestLine = 128 * 1024 * 1024;
 
     private const int FirstBuffer = 64 * 1024;
-    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(25);
+
+    // Entries come close together, so the sooner after the last one, the sooner the next look.
+    private const int QuietShare = 8;
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(2);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(25);
 
     /// <summary>Gives the entries after a position.</summary>
     /// <param name="directory">The run's.</param>
@@ -34,12 +39,14 @@ internal sealed class JournalReader(TimeProvider time)
             [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var lines = new JournalLines(directory.JournalFile);
+        var quietSince = time.GetTimestamp();
         while (true)
         {
             var last = ended is null || ended();
             var foundNew = false;
-            while (await lines.NextAsync(cancellationToken) is { } line)
+            while (lines.Next() is { } line)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 foundNew = true;
                 if (Parse(line.Span, after) is not { } entry)
                 {
@@ -58,11 +65,21 @@ internal sealed class JournalReader(TimeProvider time)
                 yield break;
             }
 
-            if (!foundNew)
+            if (foundNew)
             {
-                await Task.Delay(PollInterval, time, cancellationToken);
+                quietSince = time.GetTimestamp();
+            }
+            else
+            {
+                await Task.Delay(PauseAfter(time.GetElapsedTime(quietSince)), time, cancellationToken);
             }
         }
+    }
+
+    private static TimeSpan PauseAfter(TimeSpan quiet)
+    {
+        var share = quiet / QuietShare;
+        return share < ShortestPause ? ShortestPause : share > LongestPause ? LongestPause : share;
     }
 
     private static bool IsEnd(JournalEntry entry) =>
@@ -110,7 +127,7 @@ internal sealed class JournalReader(TimeProvider time)
         public void Dispose() => file?.Dispose();
 
         /// <summary>The next whole line without its newline, or null where there is none yet.</summary>
-        internal async ValueTask<ReadOnlyMemory<byte>?> NextAsync(CancellationToken cancellationToken)
+        internal ReadOnlyMemory<byte>? Next()
         {
             for (var searched = 0; ;)
             {
@@ -124,7 +141,7 @@ internal sealed class JournalReader(TimeProvider time)
                 }
 
                 searched = end - begin;
-                if (!await FillAsync(cancellationToken))
+                if (!Fill())
                 {
                     // What is there of the next line may be cut off and written anew.
                     begin = end = 0;
@@ -133,7 +150,7 @@ internal sealed class JournalReader(TimeProvider time)
             }
         }
 
-        private async ValueTask<bool> FillAsync(CancellationToken cancellationToken)
+        private bool Fill()
         {
             if (!Open())
             {
@@ -163,13 +180,18 @@ internal sealed class JournalReader(TimeProvider time)
                 buffer = new byte[FirstBuffer];
             }
 
-            var count = await RandomAccess.ReadAsync(file!, buffer.AsMemory(end), offset + end, cancellationToken);
+            var count = RandomAccess.Read(file!, buffer.AsSpan(end), offset + end);
             end += count;
             return count > 0;
         }
 
         private bool Open()
         {
+            if (file is null && Descriptor.IsMissing(path))
+            {
+                return false;
+            }
+
             try
             {
                 file ??= File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);

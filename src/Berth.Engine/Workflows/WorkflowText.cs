@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Workflows;
 
@@ -89,6 +90,11 @@ internal sealed class WorkflowText
 
     private static long? LengthOf(string file)
     {
+        if (Descriptor.IsMissing(file))
+        {
+            return null;
+        }
+
         try
         {
             // A link has a length of its own; what counts is what it leads to.

@@ -25,6 +25,19 @@ public static unsafe class Descriptor
             : throw new IOException($"{path}: {Marshal.GetLastPInvokeErrorMessage()}", Marshal.GetLastPInvokeError());
     }
 
+    /// <summary>Opens a file to read it, where it is there and may be read.</summary>
+    /// <returns>The file, or null: what is looked for again and again, and mostly is not there, costs no
+    /// exception.</returns>
+    public static SafeFileHandle? TryOpen(string path)
+    {
+        var descriptor = Libc.Open(path, Libc.ReadOnly | Libc.CloseOnExec, 0);
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
+    }
+
+    /// <summary>Whether nothing is at a path, as far as can be said: what is forbidden to see is not missing.</summary>
+    public static bool IsMissing(string path) =>
+        Libc.Access(path, Libc.Exists) != 0 && Marshal.GetLastPInvokeError() is Libc.NoEntry or Libc.NotAFolder;
+
     /// <summary>Makes this process's standard error a file, as <see cref="OpenAppend"/> opens it.</summary>
     /// <exception cref="IOException">It cannot be opened.</exception>
     public static void SendErrorsTo(string path)

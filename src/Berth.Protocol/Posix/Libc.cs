@@ -17,6 +17,9 @@ internal static unsafe partial class Libc
     internal const int SpawnSetSigMask = 0x08;
     internal const int SpawnSetSession = 0x80;
     internal const int SetChildSubreaper = 36;
+    internal const int Exists = 0;
+    internal const int NoEntry = 2;
+    internal const int NotAFolder = 20;
     internal const int Interrupted = 4;
     internal const int TryAgain = 11;
     internal const int ExclusiveLock = 2;
@@ -79,6 +82,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Open(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Access(string path, int mode);
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     internal static partial int Close(int descriptor);

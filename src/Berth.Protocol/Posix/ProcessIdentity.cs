@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json.Serialization;
 
 namespace Berth.Protocol.Posix;
@@ -11,6 +12,9 @@ namespace Berth.Protocol.Posix;
 /// <param name="BootId">Which boot: <c>/proc/sys/kernel/random/boot_id</c>.</param>
 public sealed record ProcessIdentity(int Pid, long StartTicks, string BootId)
 {
+    // 52 numbers of at most 20 digits each, and a name of at most 64 bytes.
+    private const int StatBytes = 2048;
+
     /// <summary>This boot's id.</summary>
     public static string CurrentBootId { get; } = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
 
@@ -30,22 +34,20 @@ public sealed record ProcessIdentity(int Pid, long StartTicks, string BootId)
     /// <summary>What <c>/proc/PID/stat</c> says, or null where the process is gone.</summary>
     internal static ProcessStat? ReadStat(int pid)
     {
-        try
-        {
-            var text = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/stat"));
+        using var file = Descriptor.TryOpen(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/stat"));
+        Span<byte> line = stackalloc byte[StatBytes];
+        line = line[..(file is null ? 0 : Descriptor.Read(file, line))];
 
-            // The name in parentheses may hold spaces and parentheses itself, so the fields are counted from the last
-            // one.
-            var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
-            return new ProcessStat(pid, fields[0][0], Number(fields[1]),
-                long.Parse(fields[19], CultureInfo.InvariantCulture));
-        }
-        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        // The name in parentheses may hold spaces and parentheses itself, so the fields are counted from the last one.
+        var close = line.LastIndexOf((byte)')');
+        if (close < 0)
         {
             return null;
         }
 
-        static int Number(string field) => int.Parse(field, CultureInfo.InvariantCulture);
+        var fields = Encoding.ASCII.GetString(line[(close + 2)..]).Split(' ');
+        return new ProcessStat(pid, fields[0][0], int.Parse(fields[1], CultureInfo.InvariantCulture),
+            long.Parse(fields[19], CultureInfo.InvariantCulture));
     }
 }
 

@@ -39,11 +39,14 @@ internal sealed class Attachment(BerthEngine engine, RunView run, IScreen screen
         using var terminate = Listen(PosixSignal.SIGTERM, Terminate);
         using var hangup = Listen(PosixSignal.SIGHUP, Hangup);
         using var leaving = new CancellationTokenSource();
+        using var ticks = new PeriodicTimer(StatusInterval, surroundings.Time);
         var telling = TellAsync(leaving.Token);
-        var hearing = HearAsync(leaving.Token);
-        var ticking = TickAsync(leaving.Token);
+        var hearing = HearAsync();
+        var ticking = TickAsync(ticks);
         var first = await Task.WhenAny(telling, hearing, ticking);
         await leaving.CancelAsync();
+        signals.Writer.Complete();
+        ticks.Dispose();
         var sentAwayBy = await hearing;
         await ticking;
         var ended = await telling;
@@ -59,6 +62,8 @@ internal sealed class Attachment(BerthEngine engine, RunView run, IScreen screen
     // Null when we were sent away first.
     private async Task<RunView?> TellAsync(CancellationToken leaving)
     {
+        // There may be much to read before there is anything to wait for.
+        await Task.Yield();
         try
         {
             await foreach (var entry in engine.ReadLogAsync(run.Id, after: 0, follow: true, leaving))
@@ -86,44 +91,35 @@ internal sealed class Attachment(BerthEngine engine, RunView run, IScreen screen
         }
     }
 
-    private async Task<int?> HearAsync(CancellationToken leaving)
+    // Null when no signal sent us away until there was no more to hear.
+    private async Task<int?> HearAsync()
     {
-        try
+        var interrupts = 0;
+        await foreach (var signal in signals.Reader.ReadAllAsync())
         {
-            var interrupts = 0;
-            while (true)
+            if (signal != Interrupt || ++interrupts > 2)
             {
-                var signal = await signals.Reader.ReadAsync(leaving);
-                if (signal != Interrupt || ++interrupts > 2)
-                {
-                    return signal;
-                }
-
-                engine.RequestCancel(run.Id, force: interrupts == 2);
-                Say(interrupts == 1
-                    ? "Stopping; what was done is kept. Ctrl-C again kills it."
-                    : "Killing it; what was written so far is kept. Ctrl-C again leaves it to itself.");
+                return signal;
             }
+
+            engine.RequestCancel(run.Id, force: interrupts == 2);
+            Say(interrupts == 1
+                ? "Stopping; what was done is kept. Ctrl-C again kills it."
+                : "Killing it; what was written so far is kept. Ctrl-C again leaves it to itself.");
         }
-        catch (OperationCanceledException) when (leaving.IsCancellationRequested)
-        {
-            return null;
-        }
+
+        return null;
     }
 
-    private async Task TickAsync(CancellationToken leaving)
+    // Until the timer is disposed of.
+    private async Task TickAsync(PeriodicTimer ticks)
     {
-        using var timer = new PeriodicTimer(StatusInterval, surroundings.Time);
         try
         {
-            while (await timer.WaitForNextTickAsync(leaving))
+            while (await ticks.WaitForNextTickAsync())
             {
                 Draw(() => screen.Status(narrator.Status(surroundings.Time.GetUtcNow())));
             }
-        }
-        catch (OperationCanceledException) when (leaving.IsCancellationRequested)
-        {
-            // The end of it.
         }
         catch (IOException gone) when (CommandBoundary.IsReaderGone(gone))
         {
