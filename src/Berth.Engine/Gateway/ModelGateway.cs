@@ -2,9 +2,14 @@ using System.Globalization;
 using System.Text.Json;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
 
 namespace Berth.Engine.Gateway;
 
@@ -40,7 +45,8 @@ internal sealed class ModelGateway : IAsyncDisposable
 
     private readonly SocketFolder folder;
     private readonly UpstreamClient upstream;
-    private readonly Task<WebApplication> serving;
+    private readonly KestrelServer server;
+    private readonly Task serving;
 
     private ModelGateway(
         RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time,
@@ -48,6 +54,7 @@ internal sealed class ModelGateway : IAsyncDisposable
     {
         folder = new SocketFolder(directory.GatewayFolder);
         upstream = new UpstreamClient(options, observer, time);
+        server = ServerAt(folder.PathOf(RunDirectory.GatewaySocketName));
         serving = Task.Run(() => StartAsync(cancel), CancellationToken.None);
     }
 
@@ -68,60 +75,47 @@ internal sealed class ModelGateway : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // What kept it from starting was told to whoever waited for it.
-        await ((Task)serving).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (serving.IsCompletedSuccessfully)
-        {
-            await StopAsync(await serving);
-        }
-
-        upstream.Dispose();
-        folder.Dispose();
-    }
-
-    private async Task<WebApplication> StartAsync(CancellationToken cancel)
-    {
-        var socket = folder.PathOf(RunDirectory.GatewaySocketName);
-
-        // The socket of a host that died is still there as a file, and would make the bind fail.
-        File.Delete(socket);
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = MaxRequestBytes;
-            kestrel.Limits.MaxConcurrentConnections = MaxConnections;
-            kestrel.ListenUnixSocket(socket);
-        });
-        var app = builder.Build();
-        app.Run(context => AnswerAsync(context, upstream));
+        await serving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         try
         {
-            await app.StartAsync(cancel);
-
-            // The agent may be another user than ours, and connecting takes the right to write. The folder of the
-            // socket keeps all others away.
-            File.SetUnixFileMode(socket, EveryUser);
-            return app;
-        }
-        catch
-        {
-            await app.DisposeAsync();
-            throw;
-        }
-    }
-
-    private static async Task StopAsync(WebApplication app)
-    {
-        try
-        {
-            await app.StopAsync(new CancellationToken(canceled: true));
+            await server.StopAsync(new CancellationToken(canceled: true));
         }
         catch (OperationCanceledException)
         {
             // Stopping at once is what was asked for; connections that were open are closed by the disposal.
         }
 
-        await app.DisposeAsync();
+        server.Dispose();
+        upstream.Dispose();
+        folder.Dispose();
+    }
+
+    // The server alone: an application around it, with its services and its settings, takes as long to start as the
+    // workspace to make.
+    private static KestrelServer ServerAt(string socket)
+    {
+        var kestrel = new KestrelServerOptions
+        {
+            AddServerHeader = false,
+            Limits = { MaxRequestBodySize = MaxRequestBytes, MaxConcurrentConnections = MaxConnections },
+        };
+        kestrel.ListenUnixSocket(socket);
+        var transport = new SocketTransportFactory(
+            Options.Create(new SocketTransportOptions()), NullLoggerFactory.Instance);
+        return new KestrelServer(Options.Create(kestrel), transport, NullLoggerFactory.Instance);
+    }
+
+    private async Task StartAsync(CancellationToken cancel)
+    {
+        var socket = folder.PathOf(RunDirectory.GatewaySocketName);
+
+        // The socket of a host that died is still there as a file, and would make the bind fail.
+        File.Delete(socket);
+        await server.StartAsync(new Application(upstream), cancel);
+
+        // The agent may be another user than ours, and connecting takes the right to write. The folder of the socket
+        // keeps all others away.
+        File.SetUnixFileMode(socket, EveryUser);
     }
 
     private static async Task AnswerAsync(HttpContext context, UpstreamClient client)
@@ -182,4 +176,17 @@ internal sealed class ModelGateway : IAsyncDisposable
 
     /// <summary>A number as it stands in messages.</summary>
     internal static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>What the server calls for each request.</summary>
+    private sealed class Application(UpstreamClient upstream) : IHttpApplication<HttpContext>
+    {
+        public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+        public Task ProcessRequestAsync(HttpContext context) => AnswerAsync(context, upstream);
+
+        public void DisposeContext(HttpContext context, Exception? exception)
+        {
+            // It holds nothing that outlives the request.
+        }
+    }
 }
