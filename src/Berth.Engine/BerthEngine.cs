@@ -26,6 +26,7 @@ internal sealed class BerthEngine
 
     // Cleaning up a small run takes 20 ms.
     private static readonly TimeSpan PollAtTheEnd = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan OverInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Recent = TimeSpan.FromHours(24);
 
@@ -126,7 +127,7 @@ internal sealed class BerthEngine
 
     /// <summary>Reads what a run said, and follows it to its end where asked.</summary>
     public IAsyncEnumerable<JournalEntry> ReadLogAsync(string id, long after, bool follow, CancellationToken cancel) =>
-        journals.ReadAsync(directories.Of(id), after, follow ? () => IsOver(id) : null, cancel);
+        journals.ReadAsync(directories.Of(id), after, follow ? IsOverAsSeen(id) : null, cancel);
 
     /// <summary>Waits until a run is final and cleaned up. A host that dies meanwhile is replaced.</summary>
     public async Task<RunView> WaitAsync(string id, CancellationToken cancel)
@@ -193,7 +194,7 @@ internal sealed class BerthEngine
     {
         // What was read once is read faster; the time is there now and will not be then.
         _ = runs.List(unfinishedOnly: false, 1);
-        if (!await WaitingHost.IsToBeginAsync(input, stop))
+        if (!await WaitingProgram.IsToBeginAsync(input, stop))
         {
             return false;
         }
@@ -303,6 +304,22 @@ internal sealed class BerthEngine
     // Without the credential a host would fail the run's model calls; without a host they only wait for the next one.
     private bool CanServe(RunRecord run) =>
         run.State.IsFinal() || !run.Plan.NeedsCredential || options.Gateway.HasCredential;
+
+    // The journal itself says when it ends; this is for one that never will, and costs a query.
+    private Func<bool> IsOverAsSeen(string id)
+    {
+        var seen = time.GetTimestamp();
+        return () =>
+        {
+            if (time.GetElapsedTime(seen) < OverInterval)
+            {
+                return false;
+            }
+
+            seen = time.GetTimestamp();
+            return IsOver(id);
+        };
+    }
 
     private bool IsOver(string id) => runs.Find(id) is not { } run || run.State.IsFinal();
 

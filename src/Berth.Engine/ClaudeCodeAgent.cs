@@ -2,6 +2,7 @@ using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Gateway;
 using Berth.Engine.Network;
+using Berth.Engine.Processes;
 using Berth.Engine.Runs;
 using Berth.Engine.Transcripts;
 using Berth.Engine.Workspaces;
@@ -89,7 +90,8 @@ internal sealed class ClaudeCodeAgent(
     private async Task<Execution> WorkAsync(
         RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken beforeStart, CancellationToken stop)
     {
-        // The gateway takes as long to start as the workspace to make, so both are done at once.
+        // The supervisor and the gateway take as long to start as the workspace to make, so all is done at once.
+        using var ready = flow.Progress.StartIntended ? null : executor.GetReady(flow.Id);
         var model = options.Gateway with { Upstream = flow.Plan.Upstream };
         await using var notes = new GatewayNotes(flow, executor);
         await using var gateway = ModelGateway.Serve(flow.Directory, model, notes, time, stop);
@@ -98,7 +100,8 @@ internal sealed class ClaudeCodeAgent(
             : null;
         await PrepareAsync(flow, beforeStart); // (2)
         await gateway.Ready;
-        return await ExecuteAsync(flow, executor, cancels, notes, stop); // (4) (5)
+        await StartAsync(flow, executor, ready, cancels, notes, stop); // (4)
+        return await FollowAsync(flow, executor, cancels, stop); // (5)
     }
 
     // (2)
@@ -114,10 +117,11 @@ internal sealed class ClaudeCodeAgent(
         flow.End(RunPhase.Prepare, progress => progress with { Workspace = prepared });
     }
 
-    // (4) and (5)
-    private async Task<Execution> ExecuteAsync(
+    // (4)
+    private async Task StartAsync(
         RunFlow flow,
         IExecutor executor,
+        WaitingProgram? ready,
         CancelWatch cancels,
         GatewayNotes notes,
         CancellationToken stop)
@@ -130,7 +134,7 @@ internal sealed class ClaudeCodeAgent(
             cancels.BeforeStart.ThrowIfCancellationRequested();
             flow.Begin(RunPhase.Start);
             flow.Save(progress => progress with { StartIntended = true });
-            await executor.ExecuteClaudeTaskAsync(SpecOf(flow, executor), stop);
+            await executor.ExecuteClaudeTaskAsync(SpecOf(flow, executor), ready, stop);
         }
 
         else if (found.State == ExecutionState.Running)
@@ -140,6 +144,12 @@ internal sealed class ClaudeCodeAgent(
 
         runs.Move(flow.Id, RunState.Preparing, RunState.Running);
         cancels.ExecutionIsLive();
+    }
+
+    // (5)
+    private static async Task<Execution> FollowAsync(
+        RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken stop)
+    {
         var evidence = new ClaudeEvidence();
         var entries = executor.GetExecutionLogsAsync(flow.Id, after: 0, follow: true, stop);
         await foreach (var entry in JournalLineJoiner.JoinAsync(

@@ -22,7 +22,7 @@ internal sealed class RunHosts(BerthOptions options, RunDirectories directories)
     /// <summary>Starts a host for a run that is yet to be created. It gets ready while the request is checked, and ends
     /// by itself when it is not told to begin.</summary>
     /// <exception cref="FailureException"><c>host_start_failed</c>.</exception>
-    public WaitingHost StartWaiting(string id) =>
+    public WaitingProgram StartWaiting(string id) =>
         new(Start(id, [WaitOption], ChildStdio.Pipe, ChildStdio.Null));
 
     private ChildProcess Start(string id, IReadOnlyList<string> more, ChildStdio input, ChildStdio error)
@@ -42,30 +42,5 @@ internal sealed class RunHosts(BerthOptions options, RunDirectories directories)
                 Fault.Operator,
                 refused);
         }
-    }
-}
-
-/// <summary>A host that is ready, or getting ready, and has not begun.</summary>
-internal sealed class WaitingHost(ChildProcess process) : IDisposable
-{
-    private const byte Go = (byte)'\n';
-
-    /// <summary>Tells it to begin.</summary>
-    /// <returns>Whether it could be told; where not, another one is needed.</returns>
-    public bool Begin() => Descriptor.Write(process.Input!, [Go], out _) == 0;
-
-    /// <summary>What a waiting host does first: waits until it is told to begin, or for the end of whoever started
-    /// it.</summary>
-    /// <param name="input">Its standard input.</param>
-    /// <param name="cancel">Gives up.</param>
-    /// <returns>Whether to begin.</returns>
-    public static async Task<bool> IsToBeginAsync(Stream input, CancellationToken cancel) =>
-        await input.ReadAsync(new byte[1], cancel) == 1;
-
-    /// <summary>Lets go of it: it goes on, or ends when it was not told to begin.</summary>
-    public void Dispose()
-    {
-        process.Input!.Dispose();
-        process.Dispose();
     }
 }

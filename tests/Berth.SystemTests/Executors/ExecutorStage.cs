@@ -107,8 +107,11 @@ internal sealed class ExecutorStage : IAsyncDisposable
     internal static string HandleJson(string runId, ProcessIdentity supervisor) => JsonSerializer.Serialize(
         new ExecutionHandle(runId, supervisor, DateTimeOffset.UnixEpoch), ProtocolJson.Default.ExecutionHandle);
 
-    internal Task<ExecutionHandle> StartAsync(ExecutionSpec spec) =>
-        Executor.ExecuteClaudeTaskAsync(spec, Ending).WaitAsync(Eventually.Bound, Ending);
+    internal async Task<ExecutionHandle> StartAsync(ExecutionSpec spec)
+    {
+        using var ready = Executor.GetReady(spec.RunId);
+        return await Executor.ExecuteClaudeTaskAsync(spec, ready, Ending).WaitAsync(Eventually.Bound, Ending);
+    }
 
     /// <summary>Starts it and waits for its end.</summary>
     internal async Task<ExitRecord> RunAsync(ExecutionSpec spec)

@@ -215,7 +215,8 @@ public sealed class SandboxTests : IAsyncDisposable
         var executor = new LocalExecutor(options, new JournalReader(TimeProvider.System), TimeProvider.System);
         var spec = stage.Shell(stage.NewRun(), "true");
 
-        var thrown = await Assert.ThrowsAsync<FailureException>(() => executor.ExecuteClaudeTaskAsync(spec, Ending));
+        var thrown = await Assert.ThrowsAsync<FailureException>(
+            () => executor.ExecuteClaudeTaskAsync(spec, ready: null, Ending));
 
         Assert.Equal(code, thrown.Failure.Code);
         Assert.Contains(said, thrown.Failure.Message, StringComparison.Ordinal);

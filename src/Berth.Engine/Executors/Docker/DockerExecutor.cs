@@ -1,4 +1,5 @@
 using Berth.Engine.Docker;
+using Berth.Engine.Processes;
 using Berth.Engine.Transcripts;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
@@ -42,7 +43,11 @@ internal sealed class DockerExecutor(
         ContainerPlan.LayOut(claudeBinary);
 
     /// <inheritdoc/>
-    public async Task<ExecutionHandle> ExecuteClaudeTaskAsync(ExecutionSpec spec, CancellationToken cancellation)
+    public WaitingProgram? GetReady(string runId) => null;
+
+    /// <inheritdoc/>
+    public async Task<ExecutionHandle> ExecuteClaudeTaskAsync(
+        ExecutionSpec spec, WaitingProgram? ready, CancellationToken cancellation)
     {
         var run = folders.Of(spec.RunId);
         if (ContainerRecord.Handle(run) is { } started)

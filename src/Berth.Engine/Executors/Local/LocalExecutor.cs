@@ -1,3 +1,4 @@
+using Berth.Engine.Processes;
 using Berth.Engine.Transcripts;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
@@ -44,7 +45,11 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         ExecutionPlan.LayOut(folders.Of(runId), policy.Sandbox, claudeBinary);
 
     /// <inheritdoc/>
-    public async Task<ExecutionHandle> ExecuteClaudeTaskAsync(ExecutionSpec spec, CancellationToken cancellation)
+    public WaitingProgram? GetReady(string runId) => launch.StartWaiting(folders.Of(runId), runId);
+
+    /// <inheritdoc/>
+    public async Task<ExecutionHandle> ExecuteClaudeTaskAsync(
+        ExecutionSpec spec, WaitingProgram? ready, CancellationToken cancellation)
     {
         var run = folders.Of(spec.RunId);
         if (ExecutionRecords.Handle(run) is { } started)
@@ -62,7 +67,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         var again = File.Exists(run.SpecFile);
         ExecutionRecords.WriteSpec(run, plan.Build(run, spec, groups));
         MakeGroups(spec, groups);
-        return await launch.StartAsync(run, spec.RunId, again);
+        return await launch.StartAsync(run, spec.RunId, again, ready);
     }
 
     /// <inheritdoc/>

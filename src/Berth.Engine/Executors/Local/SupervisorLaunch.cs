@@ -16,14 +16,30 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
     // is the supervisor's.
     private static readonly string[] Inherited = ["DOTNET_", "CORECLR_", "COVERLET_"];
 
+    /// <summary>Starts one that waits until it is told to begin.</summary>
+    /// <returns>Null where it cannot be started: the start itself says why.</returns>
+    internal WaitingProgram? StartWaiting(RunDirectory run, string runId)
+    {
+        try
+        {
+            return new WaitingProgram(Start(run, runId, [StartSignal.Word], ChildStdio.Pipe));
+        }
+        catch (FailureException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Starts it. From here on no token counts: an execution is started whole or not at all.</summary>
     /// <param name="run">The run directory.</param>
     /// <param name="runId">The run.</param>
     /// <param name="again">Whether another host may have started one for this run before it died.</param>
-    internal async Task<ExecutionHandle> StartAsync(RunDirectory run, string runId, bool again)
+    /// <param name="waiting">One that was started before; null for none.</param>
+    internal async Task<ExecutionHandle> StartAsync(
+        RunDirectory run, string runId, bool again, WaitingProgram? waiting)
     {
         var started = time.GetTimestamp();
-        while (again && OthersLive(runId))
+        while (again && OthersLive(runId, waiting))
         {
             if (await HandleOrPauseAsync(run, started) is { } handle)
             {
@@ -41,7 +57,8 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
             return there;
         }
 
-        using var child = Start(run, runId);
+        using var own = waiting?.Begin() == true ? null : Start(run, runId, [], ChildStdio.Null);
+        var child = own ?? waiting!.Process;
         started = time.GetTimestamp();
         while (true)
         {
@@ -51,7 +68,7 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
                 return handle;
             }
 
-            if (ended && !OthersLive(runId))
+            if (ended && !OthersLive(runId, waiting))
             {
                 throw Died(run, await child.Exit);
             }
@@ -64,7 +81,8 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
         }
     }
 
-    private static bool OthersLive(string runId) => RunProcesses.All()[runId].Any();
+    private static bool OthersLive(string runId, WaitingProgram? waiting) =>
+        RunProcesses.All()[runId].Any(process => process.Pid != waiting?.Process.Id);
 
     private async Task<ExecutionHandle?> HandleOrPauseAsync(RunDirectory run, long started)
     {
@@ -77,7 +95,7 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
         return handle;
     }
 
-    private ChildProcess Start(RunDirectory run, string runId)
+    private ChildProcess Start(RunDirectory run, string runId, IReadOnlyList<string> first, ChildStdio input)
     {
         if (!File.Exists(options.SupervisorPath))
         {
@@ -88,9 +106,9 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
         {
             return DetachedProgram.Start(
                 options.SupervisorPath,
-                [run.Root],
+                [.. first, run.Root],
                 SupervisorEnvironment(runId),
-                ChildStdio.Null,
+                input,
                 ChildStdio.File(run.SupervisorLog));
         }
         catch (Win32Exception refused)
