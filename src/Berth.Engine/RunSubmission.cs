@@ -71,9 +71,10 @@ internal sealed class RunSubmission(
         var source = RepositorySource.Parse(request.Repository ?? request.CurrentDirectory, request.CurrentDirectory);
         var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
         var wish = await RunModes.WishAsync(options, request, workflow, id);
+        var asked = PolicyOf(request, workflow, sandbox);
         var (inspecting, choosing) = (
-            workspaces.InspectAsync(source, request.Ref, branch, cancel),
-            executors.ChooseAsync(wish, PolicyOf(request, workflow, sandbox), claude, cancel));
+            Task.Run(() => workspaces.InspectAsync(source, request.Ref, branch, cancel), cancel),
+            executors.ChooseAsync(wish, asked, claude, cancel));
         await Task.WhenAll(inspecting, choosing);
         var (facts, (choice, policy, probe)) = (await inspecting, await choosing);
         Check(wish, probe);

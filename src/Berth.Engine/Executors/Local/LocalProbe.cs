@@ -23,15 +23,16 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
     internal async Task<ExecutorProbe> ProbeAsync(
         SandboxKind sandbox, string? claudeBinary, CancellationToken cancellation)
     {
-        var groups = ControlGroups.Detect();
         List<ProbeCheck> checks = [SupervisorCheck()];
         var trial = new RunDirectory(Directory.CreateTempSubdirectory("berth-probe-").FullName);
+        ControlGroups groups;
         try
         {
             Directory.CreateDirectory(trial.Workspace);
             ExecutionPlan.Prepare(trial, new ExecutionPolicy { Sandbox = sandbox });
             var program = claudeBinary is null ? "" : ClaudeProgram.Resolve(claudeBinary);
             var claude = TryClaudeAsync(trial, sandbox, program, cancellation);
+            groups = ControlGroups.Detect();
             checks.AddRange(sandbox == SandboxKind.Bubblewrap
                 ? await BubblewrapChecksAsync(trial, claude, cancellation)
                 : [new ProbeCheck("sandbox", true, "none: weak, the agent is a bare process of yours"), NoTempLimit]);
