@@ -93,8 +93,8 @@ internal sealed partial class GitProgram
 
     /// <summary>Takes a pack in, if every object of it is well made and every one that it speaks of is there.</summary>
     internal Task<GitResult> TakePackAsync(
-        string gitFolder, Stream pack, long most, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
-        GitRepository.Ours(gitFolder).Call(
+        GitRepository repository, Stream pack, long most, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+        repository.Call(
             "index-pack", "--stdin", "--fix-thin", Strictness,
             string.Create(CultureInfo.InvariantCulture, $"--max-input-size={most}")) with
         {

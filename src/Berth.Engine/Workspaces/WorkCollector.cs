@@ -15,15 +15,15 @@ internal sealed class WorkCollector(WorkspaceOptions options, GitProgram git)
     /// <returns>What git said when it could not be taken; null when all is well.</returns>
     internal async Task<GitResult?> TakeAsync(RunWorkspace run, WorkBundle bundle, CancellationToken cancellation)
     {
+        var here = GitRepository.Ours(run.Mirror);
         var taken = await git.TakePackAsync(
-            run.Mirror, bundle.Pack, options.MaxBundleBytes, options.WorkTimeout, cancellation)
+            here, bundle.Pack, options.MaxBundleBytes, options.WorkTimeout, cancellation)
             .ConfigureAwait(false);
         if (!taken.Succeeded)
         {
             return taken;
         }
 
-        var here = GitRepository.Ours(run.Mirror);
         var commit = await git.ResolveCommitAsync(here, bundle.Tip, cancellation).ConfigureAwait(false);
         var pinned = !commit.Succeeded || !string.Equals(commit.Line, bundle.Tip, StringComparison.Ordinal)
             ? commit

@@ -35,6 +35,39 @@ public sealed class RepositoryWorkspacesTests
         Assert.Equal(branch, await workspaces.DeliverAsync(run, work, Soon));
     }
 
+    [Theory]
+    [InlineData("gone")]
+    [InlineData("damaged")]
+    [InlineData("a link")]
+    public async Task Where_the_bundle_is_no_more_the_mirror_has_what_it_was(string how)
+    {
+        await using var place = new GitPlayground();
+        var repository = await place.RepositoryAsync();
+        var workspaces = place.Workspaces();
+        var run = await place.RunAsync(workspaces, place.Request(repository));
+        var work = await workspaces.CollectAsync(run, Soon);
+        var bundle = run.RunDirectory.BundleFile;
+        if (how is "damaged")
+        {
+            var bytes = await File.ReadAllBytesAsync(bundle, Soon);
+            bytes[^30] ^= 1;
+            await File.WriteAllBytesAsync(bundle, bytes, Soon);
+        }
+        else
+        {
+            File.Move(bundle, bundle + ".moved");
+            if (how is "a link")
+            {
+                File.CreateSymbolicLink(bundle, bundle + ".moved");
+            }
+        }
+
+        var branch = await workspaces.DeliverAsync(run, work!, Soon);
+
+        Assert.Equal(work!.HeadCommit, await place.GitAsync(repository, "rev-parse", $"refs/heads/{branch}"));
+        Assert.Empty(await place.GitAsync(repository, "fsck", "--full", "--no-progress"));
+    }
+
     [Fact]
     public async Task For_a_url_the_branch_is_in_the_mirror_and_the_diff_outlives_the_pins()
     {
