@@ -158,7 +158,8 @@ internal sealed class ProxyRelay : IDisposable
         }
         catch (SocketException)
         {
-            // It has gone again, or there are too many open files.
+            // It has gone again, or there are too many open files: then it is still there at the next look.
+            Thread.Sleep(SelectMicroseconds / 1000);
         }
     }
 }

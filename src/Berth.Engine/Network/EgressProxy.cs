@@ -67,6 +67,7 @@ internal sealed record ProxyOptions
 internal sealed class EgressProxy : IAsyncDisposable
 {
     private const int Backlog = 128;
+    private static readonly TimeSpan FullPause = TimeSpan.FromMilliseconds(50);
 
     private const UnixFileMode EveryUser = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
         | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
@@ -122,9 +123,14 @@ internal sealed class EgressProxy : IAsyncDisposable
                 // Those that are refused need a place of their own, or a flood would have no bound.
                 serving.Add(ServeAsync(client, serving.Count < 2 * options.MaxConnections));
             }
-            catch (Exception ended) when (ended is OperationCanceledException or SocketException)
+            catch (OperationCanceledException)
             {
-                // Too many open files, or the end.
+                // The end.
+            }
+            catch (SocketException)
+            {
+                // Too many open files: whoever waits is there again at once, and a file is not.
+                await Task.Delay(FullPause, time, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 
