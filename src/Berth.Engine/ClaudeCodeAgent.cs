@@ -90,17 +90,18 @@ internal sealed class ClaudeCodeAgent(
     private async Task<Execution> WorkAsync(
         RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken beforeStart, CancellationToken stop)
     {
-        // The supervisor and the gateway take as long to start as the workspace to make, so all is done at once.
+        // What takes long to start is started while something else is waited for: the supervisor while the workspace is
+        // made, the gateway while the CLI starts, whose first call waits in the socket if it must.
         using var ready = flow.Progress.StartIntended ? null : executor.GetReady(flow.Id);
         var model = options.Gateway with { Upstream = flow.Plan.Upstream };
         await using var notes = new GatewayNotes(flow, executor);
-        await using var gateway = ModelGateway.Serve(flow.Directory, model, notes, time, stop);
+        await using var gateway = ModelGateway.Listen(flow.Directory, model, notes, time);
         await using var proxy = flow.Plan.Network.Mode == NetworkMode.Allowlist
             ? new EgressProxy(flow.Directory, RunNetwork.ProxyOf(options, flow.Plan.Network), notes, time)
             : null;
         await PrepareAsync(flow, beforeStart); // (2)
-        await gateway.Ready;
         await StartAsync(flow, executor, ready, cancels, notes, stop); // (4)
+        await gateway.ServeAsync(stop);
         return await FollowAsync(flow, executor, cancels, stop); // (5)
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text.Json;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
@@ -38,91 +39,109 @@ internal sealed class ModelGateway : IAsyncDisposable
     private const long MaxRequestBytes = 64L * 1024 * 1024;
     private const int MaxConnections = 64;
     private const int Forbidden = 403;
+    private const string Hello = "/api/hello";
+    private static readonly TimeSpan TryBound = TimeSpan.FromSeconds(30);
     private static readonly string[] Forwarded = ["/v1/messages", "/v1/messages/count_tokens"];
 
     private const UnixFileMode EveryUser = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
         | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     private readonly SocketFolder folder;
+    private readonly Socket listener;
     private readonly UpstreamClient upstream;
-    private readonly KestrelServer server;
-    private readonly Task serving;
+    private KestrelServer? server;
 
-    private ModelGateway(
-        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time,
-        CancellationToken cancel)
-    {
-        folder = new SocketFolder(directory.GatewayFolder);
-        upstream = new UpstreamClient(options, observer, time);
-        server = ServerAt(folder.PathOf(RunDirectory.GatewaySocketName));
-        serving = Task.Run(() => StartAsync(cancel), CancellationToken.None);
-    }
+    private ModelGateway(SocketFolder folder, Socket listener, UpstreamClient upstream) =>
+        (this.folder, this.listener, this.upstream) = (folder, listener, upstream);
 
-    /// <summary>Ends when calls are answered, or with what kept the gateway from it.</summary>
-    public Task Ready => serving;
-
-    /// <summary>Begins to serve a run; <see cref="Ready"/> tells when it does.</summary>
+    /// <summary>Makes the socket of a run: from here on calls wait to be answered.</summary>
     /// <param name="directory">The run's directory; its gateway folder is there.</param>
     /// <param name="options">The upstream.</param>
     /// <param name="observer">Who is told what passes.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="cancel">Gives up starting.</param>
-    public static ModelGateway Serve(
-        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time,
-        CancellationToken cancel) => new(directory, options, observer, time, cancel);
+    public static ModelGateway Listen(
+        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time)
+    {
+        var place = new SocketFolder(directory.GatewayFolder);
+        var path = place.PathOf(RunDirectory.GatewaySocketName);
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+
+        // The socket of a host that died is still there as a file, and would make the bind fail.
+        File.Delete(path);
+        socket.Bind(place.EndPoint(RunDirectory.GatewaySocketName));
+        socket.Listen(MaxConnections);
+
+        // The agent may be another user than ours, and connecting takes the right to write. The folder of the socket
+        // keeps all others away.
+        File.SetUnixFileMode(path, EveryUser);
+        return new ModelGateway(place, socket, new UpstreamClient(options, observer, time));
+    }
+
+    /// <summary>Begins to answer, and has tried it when it returns.</summary>
+    /// <param name="cancel">Gives up.</param>
+    public async Task ServeAsync(CancellationToken cancel)
+    {
+        server = NewServer();
+        await server.StartAsync(new Application(upstream), cancel);
+        await TryAsync(cancel);
+    }
 
     /// <summary>Stops serving: calls in flight are cut.</summary>
     public async ValueTask DisposeAsync()
     {
-        // What kept it from starting was told to whoever waited for it.
-        await serving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         try
         {
-            await server.StopAsync(new CancellationToken(canceled: true));
+            await (server?.StopAsync(new CancellationToken(canceled: true)) ?? Task.CompletedTask);
         }
         catch (OperationCanceledException)
         {
             // Stopping at once is what was asked for; connections that were open are closed by the disposal.
         }
 
-        server.Dispose();
+        server?.Dispose();
+        listener.Dispose();
         upstream.Dispose();
         folder.Dispose();
     }
 
     // The server alone: an application around it, with its services and its settings, takes as long to start as the
     // workspace to make.
-    private static KestrelServer ServerAt(string socket)
+    private KestrelServer NewServer()
     {
         var kestrel = new KestrelServerOptions
         {
             AddServerHeader = false,
             Limits = { MaxRequestBodySize = MaxRequestBytes, MaxConcurrentConnections = MaxConnections },
         };
-        kestrel.ListenUnixSocket(socket);
+        kestrel.ListenUnixSocket(folder.PathOf(RunDirectory.GatewaySocketName));
         var transport = new SocketTransportFactory(
-            Options.Create(new SocketTransportOptions()), NullLoggerFactory.Instance);
+            Options.Create(new SocketTransportOptions { CreateBoundListenSocket = _ => listener }),
+            NullLoggerFactory.Instance);
         return new KestrelServer(Options.Create(kestrel), transport, NullLoggerFactory.Instance);
     }
 
-    private async Task StartAsync(CancellationToken cancel)
+    // What the runtime makes ready for a first call is ready before the agent's.
+    private async Task TryAsync(CancellationToken cancel)
     {
-        var socket = folder.PathOf(RunDirectory.GatewaySocketName);
-
-        // The socket of a host that died is still there as a file, and would make the bind fail.
-        File.Delete(socket);
-        await server.StartAsync(new Application(upstream), cancel);
-
-        // The agent may be another user than ours, and connecting takes the right to write. The folder of the socket
-        // keeps all others away.
-        File.SetUnixFileMode(socket, EveryUser);
+        using var connections = new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, giveUp) =>
+            {
+                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                await socket.ConnectAsync(folder.EndPoint(RunDirectory.GatewaySocketName), giveUp);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        };
+        using var client = new HttpClient(connections) { Timeout = TryBound };
+        using var answer = await client.GetAsync(new Uri($"http://localhost{Hello}"), cancel);
+        _ = answer.EnsureSuccessStatusCode();
     }
 
     private static async Task AnswerAsync(HttpContext context, UpstreamClient client)
     {
         var request = context.Request;
         var path = request.Path.Value ?? string.Empty;
-        if (string.Equals(path, "/api/hello", StringComparison.Ordinal))
+        if (string.Equals(path, Hello, StringComparison.Ordinal))
         {
             return;
         }

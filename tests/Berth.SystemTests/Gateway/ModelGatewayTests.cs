@@ -178,8 +178,8 @@ public sealed class ModelGatewayTests : IAsyncLifetime
 
     private async Task<ModelGateway> ServeAsync(GatewayOptions options)
     {
-        var gateway = ModelGateway.Serve(directory, options, notes, TimeProvider.System, limit.Token);
-        await gateway.Ready;
+        var gateway = ModelGateway.Listen(directory, options, notes, TimeProvider.System);
+        await gateway.ServeAsync(limit.Token);
         return gateway;
     }
 
