@@ -74,15 +74,30 @@ internal sealed class BerthEngine
     /// <exception cref="FailureException"><c>database_newer</c>, <c>database_unusable</c>.</exception>
     public static BerthEngine Open(BerthOptions options, TimeProvider time) => new(options, time);
 
+    /// <summary>Starts the host of a run that will be asked for, so that it gets ready meanwhile. It takes as long to
+    /// start as everything before.</summary>
+    /// <exception cref="FailureException"><c>host_start_failed</c>.</exception>
+    public static WaitingHost StartHost(BerthOptions options, TimeProvider time)
+    {
+        var id = RunId.New(time);
+        return new WaitingHost(id, RunHosts.StartWaiting(options, id));
+    }
+
     /// <summary>Checks a request, creates the run, and starts its host.</summary>
     /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
     public async Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel)
     {
-        var id = RunId.New(time);
-        using var host = hosts.StartWaiting(id);
+        using var host = StartHost(options, time);
+        return await SubmitAsync(request, host, cancel);
+    }
+
+    /// <summary>Checks a request, creates the run, and lets its host begin.</summary>
+    /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
+    public async Task<RunView> SubmitAsync(RunRequest request, WaitingHost host, CancellationToken cancel)
+    {
         var submission = new RunSubmission(options, Workflows, workspaces, executors, directories, runs);
-        var run = await submission.CreateAsync(id, request, cancel);
-        if (!host.Begin())
+        var run = await submission.CreateAsync(host.Id, request, cancel);
+        if (!host.Program.Begin())
         {
             hosts.Start(run.Id);
         }

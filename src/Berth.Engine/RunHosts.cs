@@ -16,16 +16,17 @@ internal sealed class RunHosts(BerthOptions options, RunDirectories directories)
     /// <exception cref="FailureException"><c>host_start_failed</c>.</exception>
     public void Start(string id)
     {
-        using var host = Start(id, [], ChildStdio.Null, ChildStdio.File(directories.HostLog(id)));
+        using var host = Start(options, id, [], ChildStdio.Null, ChildStdio.File(directories.HostLog(id)));
     }
 
     /// <summary>Starts a host for a run that is yet to be created. It gets ready while the request is checked, and ends
     /// by itself when it is not told to begin.</summary>
     /// <exception cref="FailureException"><c>host_start_failed</c>.</exception>
-    public WaitingProgram StartWaiting(string id) =>
-        new(Start(id, [WaitOption], ChildStdio.Pipe, ChildStdio.Null));
+    public static WaitingProgram StartWaiting(BerthOptions options, string id) =>
+        new(Start(options, id, [WaitOption], ChildStdio.Pipe, ChildStdio.Null));
 
-    private ChildProcess Start(string id, IReadOnlyList<string> more, ChildStdio input, ChildStdio error)
+    private static ChildProcess Start(
+        BerthOptions options, string id, IReadOnlyList<string> more, ChildStdio input, ChildStdio error)
     {
         var command = options.HostCommand;
         try
@@ -43,4 +44,13 @@ internal sealed class RunHosts(BerthOptions options, RunDirectories directories)
                 refused);
         }
     }
+}
+
+/// <summary>The host of a run that is yet to be created.</summary>
+/// <param name="Id">The id that the run is to have.</param>
+/// <param name="Program">The host, which waits for the run.</param>
+internal sealed record WaitingHost(string Id, WaitingProgram Program) : IDisposable
+{
+    /// <summary>Lets go of it: it goes on with its run, or ends where there is none.</summary>
+    public void Dispose() => Program.Dispose();
 }
