@@ -14,11 +14,18 @@ internal static class RunNotices
         RepositoryFacts facts,
         ExecutorProbe probe,
         IReadOnlyDictionary<string, string> environment,
-        ExecutionPolicy policy)
+        ExecutionPolicy policy,
+        string? workflowsImage = null)
     {
         foreach (var note in facts.Notes)
         {
             yield return note;
+        }
+
+        if (workflowsImage is not null && policy.Sandbox != SandboxKind.Container)
+        {
+            yield return $"The workflow's image {workflowsImage} is not used: "
+                + "a local run works with this machine's own programs.";
         }
 
         if (policy.Sandbox == SandboxKind.None)

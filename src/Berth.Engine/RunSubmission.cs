@@ -77,7 +77,7 @@ internal sealed class RunSubmission(
             executors.ChooseAsync(wish, asked, claude, cancel));
         await Task.WhenAll(inspecting, choosing);
         var (facts, (choice, policy, probe)) = (await inspecting, await choosing);
-        Check(wish, probe);
+        Check(request, wish, choice, probe);
         return new RunPlan
         {
             Workflow = workflow.Name,
@@ -112,12 +112,17 @@ internal sealed class RunSubmission(
             NeedsCredential = options.Gateway.HasCredential,
             HasSystemPrompt = workflow.SystemPrompt.Length > 0,
             HasMcpConfig = workflow.McpConfigJson is not null,
-            Notices = [.. RunNotices.Of(options, facts, probe, environment, policy)],
+            Notices = [.. RunNotices.Of(options, facts, probe, environment, policy, workflow.Settings.Image)],
         };
     }
 
-    private void Check(ModeWish wish, ExecutorProbe probe)
+    private void Check(RunRequest request, ModeWish wish, ExecutorChoice choice, ExecutorProbe probe)
     {
+        Refuse(
+            request.Image is not null && choice.Mode is not "docker",
+            "image_needs_docker",
+            $"--image {request.Image} was asked for, and the run would be {choice.Mode}: {choice.Reason}.",
+            "Leave out --image, or use --mode docker: a local run works with this machine's own programs.");
         if (probe.Failure is { } missing)
         {
             throw new FailureException(wish.Explained(missing));

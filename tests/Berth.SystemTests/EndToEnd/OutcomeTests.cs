@@ -97,6 +97,7 @@ public sealed class OutcomeTests
     [InlineData("run", "implement", "", "prompt_empty", 2)]
     [InlineData("run", "implement", "x", "sandbox_needs_local", 2, "--mode", "docker", "--sandbox",
         "none")]
+    [InlineData("run", "implement", "x", "image_needs_docker", 2, "--image", "debian:12")]
     [InlineData("run", "implement", "x", "ref_not_found", 2, "--ref", "nosuch")]
     [InlineData("run", "implement", "x", "branch_taken", 2, "--branch", "main")]
     [InlineData("run", "implement", "x", "environment_reserved", 2, "--env", "ANTHROPIC_API_KEY=mine")]

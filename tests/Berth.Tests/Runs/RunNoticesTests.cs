@@ -32,6 +32,24 @@ public sealed class RunNoticesTests
     }
 
     [Fact]
+    public void A_workflows_image_is_told_where_the_run_has_none()
+    {
+        var contained = Boxed with { Sandbox = SandboxKind.Container };
+
+        Assert.Contains("debian:12", Assert.Single(Of(Boxed, "debian:12")), StringComparison.Ordinal);
+        Assert.Empty(Of(contained, "debian:12"));
+        Assert.Empty(Of(Boxed, null));
+
+        static IEnumerable<string> Of(ExecutionPolicy policy, string? image) => RunNotices.Of(
+            Options,
+            new RepositoryFacts(),
+            Probe(),
+            new Dictionary<string, string>(StringComparer.Ordinal),
+            policy,
+            image);
+    }
+
+    [Fact]
     public void Another_version_of_the_CLI_is_told_and_what_is_required_is_not_for_it_refuses_the_run()
     {
         var other = new ProbeCheck("claude", false, "/c is version 1.0.0", "Install it") { Required = false };
