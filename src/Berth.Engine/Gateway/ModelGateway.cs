@@ -49,7 +49,9 @@ internal sealed class ModelGateway : IAsyncDisposable
     private readonly SocketFolder folder;
     private readonly Socket listener;
     private readonly UpstreamClient upstream;
+    private readonly CancellationTokenSource done = new();
     private KestrelServer? server;
+    private Task trial = Task.CompletedTask;
 
     private ModelGateway(SocketFolder folder, Socket listener, UpstreamClient upstream) =>
         (this.folder, this.listener, this.upstream) = (folder, listener, upstream);
@@ -77,18 +79,21 @@ internal sealed class ModelGateway : IAsyncDisposable
         return new ModelGateway(place, socket, new UpstreamClient(options, observer, time));
     }
 
-    /// <summary>Begins to answer, and has tried it when it returns.</summary>
+    /// <summary>Begins to answer.</summary>
     /// <param name="cancel">Gives up.</param>
     public async Task ServeAsync(CancellationToken cancel)
     {
         server = NewServer();
         await server.StartAsync(new Application(upstream), cancel);
-        await TryAsync(cancel);
+        trial = Task.Run(() => TryAsync(done.Token), CancellationToken.None);
     }
 
     /// <summary>Stops serving: calls in flight are cut.</summary>
     public async ValueTask DisposeAsync()
     {
+        // Nobody depends on what came of it: the agent may have taken all connections, and its own calls show what works.
+        await done.CancelAsync();
+        await trial.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         try
         {
             await (server?.StopAsync(new CancellationToken(canceled: true)) ?? Task.CompletedTask);
@@ -102,6 +107,7 @@ internal sealed class ModelGateway : IAsyncDisposable
         listener.Dispose();
         upstream.Dispose();
         folder.Dispose();
+        done.Dispose();
     }
 
     // The server alone: an application around it, with its services and its settings, takes as long to start as the
@@ -120,7 +126,7 @@ internal sealed class ModelGateway : IAsyncDisposable
         return new KestrelServer(Options.Create(kestrel), transport, NullLoggerFactory.Instance);
     }
 
-    // What the runtime makes ready for a first call is ready before the agent's.
+    // A first call, so that what the runtime makes ready for it is ready before the agent's.
     private async Task TryAsync(CancellationToken cancel)
     {
         using var connections = new SocketsHttpHandler
