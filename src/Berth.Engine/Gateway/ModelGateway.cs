@@ -91,7 +91,7 @@ internal sealed class ModelGateway : IAsyncDisposable
     /// <summary>Stops serving: calls in flight are cut.</summary>
     public async ValueTask DisposeAsync()
     {
-        // Nobody depends on what came of it: the agent may have taken all connections, and its own calls show what works.
+        // Nothing depends on what came of it: the agent may have taken all connections, and its calls show what works.
         await done.CancelAsync();
         await trial.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         try
