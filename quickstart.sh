@@ -11,5 +11,5 @@ fi
 
 ./scripts/install_tools.sh
 
-if [ ! -e artifacts/berth/berth ]; then echo 'Building Berth (some two minutes, the first time)' >&2; fi
+if [ ! -e artifacts/berth/berth ]; then echo 'Building Berth (two or three minutes, the first time)' >&2; fi
 exec ./berth demo "$@"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what Berth needs and this machine lacks: bubblewrap and git from the system's packages, and the Claude Code CLI at exactly the
-# version that tools/claude/package.json pins. Says what it does, asks nothing, and does nothing where all is there.
+# Installs what Berth needs and this machine lacks: bubblewrap, git and a C compiler (its build is linked by it) from the system's packages,
+# and the Claude Code CLI at exactly the version that tools/claude/package.json pins. Says what it does, asks nothing, and does nothing where all is there.
 # Further Debian packages may be named as PROGRAM:PACKAGE. Exit code 5 where something is missing that it cannot install.
 set -eu
 cd "$(dirname -- "$0")/.."
@@ -41,6 +41,20 @@ packages=
 for pair in bwrap:bubblewrap git:git flock:util-linux "$@"; do
     command -v "${pair%%:*}" >/dev/null || packages="$packages ${pair#*:}"
 done
+
+# The build takes clang where it is there, else gcc; the supervisor is linked with the static C library.
+links() {
+    for compiler in clang gcc; do
+        if command -v "$compiler" >/dev/null; then
+            made=$(mktemp)
+            echo 'int main(void) { return 0; }' | "$compiler" -x c -static-pie -o "$made" - 2>/dev/null && linked=0 || linked=1
+            rm -f -- "$made"
+            return "$linked"
+        fi
+    done
+    return 1
+}
+links || packages="$packages gcc libc6-dev"
 
 claude_version() {
     for claude in tools/claude/node_modules/@anthropic-ai/claude-code-linux-*/claude; do

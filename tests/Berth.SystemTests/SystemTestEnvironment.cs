@@ -52,7 +52,7 @@ internal static class SystemTestEnvironment
     internal static string PublishedSupervisor => Required(
         Path.Combine(RepositoryRoot, "artifacts/berth/supervisor/berth-supervisor"), "type ./berth --version");
 
-    /// <summary>The command line as the launcher publishes it: trimmed, and compiled ahead.</summary>
+    /// <summary>The command line as the launcher publishes it: a native program.</summary>
     internal static string PublishedBerth =>
         Required(Path.Combine(RepositoryRoot, "artifacts/berth/berth"), "type ./berth --version");
 
