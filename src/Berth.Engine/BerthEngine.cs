@@ -11,7 +11,6 @@ using Berth.Engine.Transcripts;
 using Berth.Engine.Workflows;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
-using Berth.Protocol.Posix;
 
 namespace Berth.Engine;
 
@@ -74,34 +73,13 @@ internal sealed class BerthEngine
     /// <exception cref="FailureException"><c>database_newer</c>, <c>database_unusable</c>.</exception>
     public static BerthEngine Open(BerthOptions options, TimeProvider time) => new(options, time);
 
-    /// <summary>Starts the host of a run that will be asked for, so that it gets ready meanwhile. It takes as long to
-    /// start as everything before.</summary>
-    /// <exception cref="FailureException"><c>host_start_failed</c>.</exception>
-    public static WaitingHost StartHost(BerthOptions options, TimeProvider time)
-    {
-        var id = RunId.New(time);
-        return new WaitingHost(id, RunHosts.StartWaiting(options, id));
-    }
-
     /// <summary>Checks a request, creates the run, and starts its host.</summary>
     /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
     public async Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel)
     {
-        using var host = StartHost(options, time);
-        return await SubmitAsync(request, host, cancel);
-    }
-
-    /// <summary>Checks a request, creates the run, and lets its host begin.</summary>
-    /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
-    public async Task<RunView> SubmitAsync(RunRequest request, WaitingHost host, CancellationToken cancel)
-    {
         var submission = new RunSubmission(options, Workflows, workspaces, executors, directories, runs);
-        var run = await submission.CreateAsync(host.Id, request, cancel);
-        if (!host.Program.Begin())
-        {
-            hosts.Start(run.Id);
-        }
-
+        var run = await submission.CreateAsync(RunId.New(time), request, cancel);
+        hosts.Start(run.Id);
         return ViewOf(run);
     }
 
@@ -201,21 +179,6 @@ internal sealed class BerthEngine
         }
 
         return orphans.Count;
-    }
-
-    /// <summary>Makes this process a run's host that waits: until the run exists, or is never to exist.</summary>
-    /// <returns>Whether the run is there.</returns>
-    public async Task<bool> WaitForRunAsync(string id, Stream input, CancellationToken stop)
-    {
-        // What was read once is read faster; the time is there now and will not be then.
-        _ = runs.List(unfinishedOnly: false, 1);
-        if (!await WaitingProgram.IsToBeginAsync(input, stop))
-        {
-            return false;
-        }
-
-        Descriptor.SendErrorsTo(directories.HostLog(id));
-        return true;
     }
 
     /// <summary>The host of one run: its whole flow. Returns at once where the run has a host already.</summary>

@@ -2,7 +2,6 @@ using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Gateway;
 using Berth.Engine.Network;
-using Berth.Engine.Processes;
 using Berth.Engine.Runs;
 using Berth.Engine.Transcripts;
 using Berth.Engine.Workspaces;
@@ -90,18 +89,14 @@ internal sealed class ClaudeCodeAgent(
     private async Task<Execution> WorkAsync(
         RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken beforeStart, CancellationToken stop)
     {
-        // What takes long to start is started while something else is waited for: the supervisor while the workspace is
-        // made, the gateway while the CLI starts, whose first call waits in the socket if it must.
-        using var ready = flow.Progress.StartIntended ? null : executor.GetReady(flow.Id);
         var model = options.Gateway with { Upstream = flow.Plan.Upstream };
         await using var notes = new GatewayNotes(flow, executor);
-        await using var gateway = ModelGateway.Listen(flow.Directory, model, notes, time);
+        await using var gateway = await ModelGateway.ServeAsync(flow.Directory, model, notes, time, stop);
         await using var proxy = flow.Plan.Network.Mode == NetworkMode.Allowlist
             ? new EgressProxy(flow.Directory, RunNetwork.ProxyOf(options, flow.Plan.Network), notes, time)
             : null;
         await PrepareAsync(flow, beforeStart); // (2)
-        await StartAsync(flow, executor, ready, cancels, notes, stop); // (4)
-        await gateway.ServeAsync(stop);
+        await StartAsync(flow, executor, cancels, notes, stop); // (4)
         return await FollowAsync(flow, executor, cancels, stop); // (5)
     }
 
@@ -122,7 +117,6 @@ internal sealed class ClaudeCodeAgent(
     private async Task StartAsync(
         RunFlow flow,
         IExecutor executor,
-        WaitingProgram? ready,
         CancelWatch cancels,
         GatewayNotes notes,
         CancellationToken stop)
@@ -135,7 +129,7 @@ internal sealed class ClaudeCodeAgent(
             cancels.BeforeStart.ThrowIfCancellationRequested();
             flow.Begin(RunPhase.Start);
             flow.Save(progress => progress with { StartIntended = true });
-            await executor.ExecuteClaudeTaskAsync(SpecOf(flow, executor), ready, stop);
+            await executor.ExecuteClaudeTaskAsync(SpecOf(flow, executor), stop);
         }
 
         else if (found.State == ExecutionState.Running)

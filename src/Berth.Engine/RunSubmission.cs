@@ -73,7 +73,7 @@ internal sealed class RunSubmission(
         var wish = await RunModes.WishAsync(options, request, workflow, id);
         var asked = PolicyOf(request, workflow, sandbox);
         var (inspecting, choosing) = (
-            Task.Run(() => workspaces.InspectAsync(source, request.Ref, branch, cancel), cancel),
+            workspaces.InspectAsync(source, request.Ref, branch, cancel),
             executors.ChooseAsync(wish, asked, claude, cancel));
         await Task.WhenAll(inspecting, choosing);
         var (facts, (choice, policy, probe)) = (await inspecting, await choosing);

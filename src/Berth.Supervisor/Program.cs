@@ -8,16 +8,6 @@ if (args is [ListenThenBecome.Word, ..])
     return ListenThenBecome.Run(args);
 }
 
-if (args is [StartSignal.Word, .. var rest])
-{
-    if (!WaitingStart.IsToBegin())
-    {
-        return 0;
-    }
-
-    args = rest;
-}
-
 if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
     || !ContainerInit.TryRead(args[1..], out var owner))
 {

@@ -1,4 +1,3 @@
-using Berth.Engine.Processes;
 using Berth.Protocol;
 
 namespace Berth.Engine.Executors;
@@ -25,19 +24,12 @@ internal interface IExecutor
     /// <summary>The paths as the agent will see them; what goes into its command line and its environment.</summary>
     ExecutionLayout LayOut(string runId, ExecutionPolicy policy, string claudeBinary);
 
-    /// <summary>Begins what a start takes and needs nothing of the workspace for, while that is made.</summary>
-    /// <returns>For <see cref="ExecuteClaudeTaskAsync"/>, and to be disposed of, used or not; null where there is
-    /// nothing to begin.</returns>
-    WaitingProgram? GetReady(string runId);
-
     /// <summary>Starts the execution and returns as soon as it can be found again. A live or an ended one is
     /// returned, never started twice.</summary>
     /// <param name="spec">What to execute.</param>
-    /// <param name="ready">What <see cref="GetReady"/> began for this run, or null.</param>
     /// <param name="cancellation">Gives up, until something was started.</param>
     /// <exception cref="FailureException">It could not be started; nothing of it runs.</exception>
-    Task<ExecutionHandle> ExecuteClaudeTaskAsync(
-        ExecutionSpec spec, WaitingProgram? ready, CancellationToken cancellation);
+    Task<ExecutionHandle> ExecuteClaudeTaskAsync(ExecutionSpec spec, CancellationToken cancellation);
 
     /// <summary>Reads what the run said.</summary>
     /// <param name="runId">The run.</param>

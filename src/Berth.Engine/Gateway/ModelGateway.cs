@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using Berth.Protocol;
@@ -40,80 +41,18 @@ internal sealed class ModelGateway : IAsyncDisposable
     private const int MaxConnections = 64;
     private const int Forbidden = 403;
     private const string Hello = "/api/hello";
-    private static readonly TimeSpan TryBound = TimeSpan.FromSeconds(30);
     private static readonly string[] Forwarded = ["/v1/messages", "/v1/messages/count_tokens"];
 
     private const UnixFileMode EveryUser = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
         | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     private readonly SocketFolder folder;
-    private readonly Socket listener;
     private readonly UpstreamClient upstream;
-    private readonly CancellationTokenSource done = new();
-    private KestrelServer? server;
-    private Task trial = Task.CompletedTask;
+    private readonly KestrelServer server;
 
-    private ModelGateway(SocketFolder folder, Socket listener, UpstreamClient upstream) =>
-        (this.folder, this.listener, this.upstream) = (folder, listener, upstream);
-
-    /// <summary>Makes the socket of a run: from here on calls wait to be answered.</summary>
-    /// <param name="directory">The run's directory; its gateway folder is there.</param>
-    /// <param name="options">The upstream.</param>
-    /// <param name="observer">Who is told what passes.</param>
-    /// <param name="time">The clock.</param>
-    public static ModelGateway Listen(
-        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time)
+    private ModelGateway(SocketFolder folder, UpstreamClient upstream)
     {
-        var place = new SocketFolder(directory.GatewayFolder);
-        var path = place.PathOf(RunDirectory.GatewaySocketName);
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-
-        // The socket of a host that died is still there as a file, and would make the bind fail.
-        File.Delete(path);
-        socket.Bind(place.EndPoint(RunDirectory.GatewaySocketName));
-        socket.Listen(MaxConnections);
-
-        // The agent may be another user than ours, and connecting takes the right to write. The folder of the socket
-        // keeps all others away.
-        File.SetUnixFileMode(path, EveryUser);
-        return new ModelGateway(place, socket, new UpstreamClient(options, observer, time));
-    }
-
-    /// <summary>Begins to answer.</summary>
-    /// <param name="cancel">Gives up.</param>
-    public async Task ServeAsync(CancellationToken cancel)
-    {
-        server = NewServer();
-        await server.StartAsync(new Application(upstream), cancel);
-        trial = Task.Run(() => TryAsync(done.Token), CancellationToken.None);
-    }
-
-    /// <summary>Stops serving: calls in flight are cut.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        // Nothing depends on what came of it: the agent may have taken all connections, and its calls show what works.
-        await done.CancelAsync();
-        await trial.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        try
-        {
-            await (server?.StopAsync(new CancellationToken(canceled: true)) ?? Task.CompletedTask);
-        }
-        catch (OperationCanceledException)
-        {
-            // Stopping at once is what was asked for; connections that were open are closed by the disposal.
-        }
-
-        server?.Dispose();
-        listener.Dispose();
-        upstream.Dispose();
-        folder.Dispose();
-        done.Dispose();
-    }
-
-    // The server alone: an application around it, with its services and its settings, takes as long to start as the
-    // workspace to make.
-    private KestrelServer NewServer()
-    {
+        (this.folder, this.upstream) = (folder, upstream);
         var kestrel = new KestrelServerOptions
         {
             AddServerHeader = false,
@@ -121,26 +60,64 @@ internal sealed class ModelGateway : IAsyncDisposable
         };
         kestrel.ListenUnixSocket(folder.PathOf(RunDirectory.GatewaySocketName));
         var transport = new SocketTransportFactory(
-            Options.Create(new SocketTransportOptions { CreateBoundListenSocket = _ => listener }),
+            Options.Create(new SocketTransportOptions { CreateBoundListenSocket = Bind }),
             NullLoggerFactory.Instance);
-        return new KestrelServer(Options.Create(kestrel), transport, NullLoggerFactory.Instance);
+        server = new KestrelServer(Options.Create(kestrel), transport, NullLoggerFactory.Instance);
     }
 
-    // A first call, so that what the runtime makes ready for it is ready before the agent's.
-    private async Task TryAsync(CancellationToken cancel)
+    /// <summary>Begins to serve a run.</summary>
+    /// <param name="directory">The run's directory; its gateway folder is there.</param>
+    /// <param name="options">The upstream.</param>
+    /// <param name="observer">Who is told what passes.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancel">Gives up starting.</param>
+    public static async Task<ModelGateway> ServeAsync(
+        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time,
+        CancellationToken cancel)
     {
-        using var connections = new SocketsHttpHandler
+        var gateway = new ModelGateway(
+            new SocketFolder(directory.GatewayFolder), new UpstreamClient(options, observer, time));
+        try
         {
-            ConnectCallback = async (_, giveUp) =>
-            {
-                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-                await socket.ConnectAsync(folder.EndPoint(RunDirectory.GatewaySocketName), giveUp);
-                return new NetworkStream(socket, ownsSocket: true);
-            },
-        };
-        using var client = new HttpClient(connections) { Timeout = TryBound };
-        using var answer = await client.GetAsync(new Uri($"http://localhost{Hello}"), cancel);
-        _ = answer.EnsureSuccessStatusCode();
+            await gateway.server.StartAsync(new Application(gateway.upstream), cancel);
+            return gateway;
+        }
+        catch
+        {
+            await gateway.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Stops serving: calls in flight are cut.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await server.StopAsync(new CancellationToken(canceled: true));
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping at once is what was asked for; connections that were open are closed by the disposal.
+        }
+
+        server.Dispose();
+        upstream.Dispose();
+        folder.Dispose();
+    }
+
+    private static Socket Bind(EndPoint endPoint)
+    {
+        var path = endPoint.ToString()!;
+
+        // The socket of a host that died is still there as a file, and would make the bind fail.
+        File.Delete(path);
+        var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
+
+        // The agent may be another user than ours, and connecting takes the right to write. The folder of the socket
+        // keeps all others away.
+        File.SetUnixFileMode(path, EveryUser);
+        return socket;
     }
 
     private static async Task AnswerAsync(HttpContext context, UpstreamClient client)

@@ -14,22 +14,6 @@ internal static class CommandLine
 
     private const string DoubleDash = "--";
 
-    private static readonly (string Name, Func<Surroundings, Command> Create)[] Commands =
-    [
-        ("run", RunCommand.Create),
-        ("ps", PsCommand.Create),
-        ("show", ShowCommand.Create),
-        ("logs", LogsCommand.Create),
-        ("diff", DiffCommand.Create),
-        ("cancel", CancelCommand.Create),
-        ("cleanup", CleanupCommand.Create),
-        ("workflows", WorkflowsCommand.Create),
-        ("doctor", DoctorCommand.Create),
-        ("image", ImageCommand.Create),
-        ("demo", DemoCommand.Create),
-        ("host", HostCommand.Create),
-    ];
-
     // The words of a prompt are never options in one letter, nor files to be read in its place.
     private static readonly ParserConfiguration Parsing = new()
     {
@@ -40,7 +24,7 @@ internal static class CommandLine
     /// <summary>Parses, runs and gives the exit code.</summary>
     public static async Task<int> RunAsync(Surroundings surroundings, IReadOnlyList<string> arguments)
     {
-        var parsed = Create(surroundings, arguments.Count > 0 ? arguments[0] : null).Parse(arguments, Parsing);
+        var parsed = Create(surroundings).Parse(arguments, Parsing);
         var isHelp = parsed.Action is HelpWithExamples;
         if (!isHelp && (parsed.Errors.Count > 0 || UnknownOption(parsed) is not null))
         {
@@ -62,19 +46,24 @@ internal static class CommandLine
         arguments.TakeWhile(word => word is not DoubleDash).Contains(Json, StringComparer.Ordinal);
 
     /// <summary>All commands.</summary>
-    /// <param name="surroundings">What they work in.</param>
-    /// <param name="named">The first word, where it is known: where it names a command, the others are not made, for
-    /// making all of them takes longer than parsing.</param>
-    public static RootCommand Create(Surroundings surroundings, string? named = null)
+    public static RootCommand Create(Surroundings surroundings)
     {
         var root = new RootCommand(
-            "Runs Claude Code on git repositories, unattended, in a sandbox, and leaves a branch with the work.");
-        var only = Array.FindIndex(Commands, command => string.Equals(command.Name, named, StringComparison.Ordinal));
-        foreach (var (_, create) in only < 0 ? Commands : [Commands[only]])
+            "Runs Claude Code on git repositories, unattended, in a sandbox, and leaves a branch with the work.")
         {
-            root.Add(create(surroundings));
-        }
-
+            RunCommand.Create(surroundings),
+            PsCommand.Create(surroundings),
+            ShowCommand.Create(surroundings),
+            LogsCommand.Create(surroundings),
+            DiffCommand.Create(surroundings),
+            CancelCommand.Create(surroundings),
+            CleanupCommand.Create(surroundings),
+            WorkflowsCommand.Create(surroundings),
+            DoctorCommand.Create(surroundings),
+            ImageCommand.Create(surroundings),
+            DemoCommand.Create(surroundings),
+            HostCommand.Create(surroundings),
+        };
         root.Directives.Clear();
         var help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((SynchronousCommandLineAction)help.Action!);

@@ -10,17 +10,12 @@ internal static class HostCommand
     public static Command Create(Surroundings surroundings)
     {
         var run = new Argument<string>("RUN") { Description = "The run's whole id." };
-        var wait = new Option<bool>(RunHosts.WaitOption)
-        {
-            Description = "Get ready, and begin when a byte comes on standard input; end when none does.",
-        };
         var command = new BerthCommand(
             "host",
             "Hosts one run. Other commands start it by themselves.",
             "berth host 01jd3k7k3m9xq2vw5t8n4c6b0a")
         {
             run,
-            wait,
         };
         command.Hidden = true;
         command.SetAction(parsed => CommandBoundary.RunAsync(surroundings, json: false, async () =>
@@ -31,12 +26,7 @@ internal static class HostCommand
 
             // It asks for no other host: it is one, and the one that starts it has just looked.
             var engine = BerthEngine.Open(Settings.Bind(surroundings), surroundings.Time);
-            var id = parsed.GetRequiredValue(run);
-            if (!parsed.GetValue(wait) || await engine.WaitForRunAsync(id, Console.OpenStandardInput(), stop.Token))
-            {
-                await engine.HostAsync(engine.Resolve(id).Id, stop.Token);
-            }
-
+            await engine.HostAsync(engine.Resolve(parsed.GetRequiredValue(run)).Id, stop.Token);
             return ExitCodes.Succeeded;
         }));
         return command;

@@ -30,9 +30,8 @@ internal static class RunCommand
     {
         var settings = Settings.Bind(surroundings);
         var request = await options.ReadAsync(parsed, surroundings, cancel);
-        using var host = BerthEngine.StartHost(settings, surroundings.Time);
         var engine = Opened.Engine(surroundings, settings);
-        var run = await engine.SubmitAsync(request, host, cancel);
+        var run = await engine.SubmitAsync(request, cancel);
         var isJson = options.IsJson(parsed);
         if (options.IsDetached(parsed))
         {

@@ -103,7 +103,7 @@ public sealed class DockerExecutorTests : ExecutorConformance
             var executor = NewExecutor(Stage.RunsFolder, client);
 
             var thrown = await Assert.ThrowsAsync<FailureException>(() => executor
-                .ExecuteClaudeTaskAsync(Stage.Shell(run, "true"), ready: null, Ending)
+                .ExecuteClaudeTaskAsync(Stage.Shell(run, "true"), Ending)
                 .WaitAsync(TimeSpan.FromSeconds(10), Ending));
             var probe = await executor.ProbeAsync(Stage.Policy, SystemTestEnvironment.FakeClaude, Ending)
                 .WaitAsync(TimeSpan.FromSeconds(10), Ending);

@@ -109,8 +109,7 @@ internal sealed class ExecutorStage : IAsyncDisposable
 
     internal async Task<ExecutionHandle> StartAsync(ExecutionSpec spec)
     {
-        using var ready = Executor.GetReady(spec.RunId);
-        return await Executor.ExecuteClaudeTaskAsync(spec, ready, Ending).WaitAsync(Eventually.Bound, Ending);
+        return await Executor.ExecuteClaudeTaskAsync(spec, Ending).WaitAsync(Eventually.Bound, Ending);
     }
 
     /// <summary>Starts it and waits for its end.</summary>

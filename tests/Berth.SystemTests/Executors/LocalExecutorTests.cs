@@ -30,35 +30,6 @@ public sealed class LocalExecutorTests : ExecutorConformance
         TimeProvider.System);
 
     [Fact]
-    public async Task What_got_ready_and_is_not_needed_leaves_nothing()
-    {
-        var run = Stage.NewRun();
-        var id = ExecutorStage.IdOf(run);
-        using (Stage.Executor.GetReady(id))
-        {
-            await Eventually.TrueAsync(() => RunProcesses.All()[id].Any(), "a supervisor gets ready");
-        }
-
-        await ExecutorStage.NoProcessesAsync(id);
-        Assert.Equal(ExecutionState.NeverStarted, (await Stage.Executor.RecoverAsync(id, Ending)).State);
-        Assert.False(File.Exists(run.JournalFile) || File.Exists(run.HandleFile) || File.Exists(run.ExitFile));
-        Assert.Equal(0, new FileInfo(run.SupervisorLog).Length);
-    }
-
-    [Fact]
-    public async Task What_got_ready_and_died_is_replaced()
-    {
-        var spec = Stage.Shell(Stage.NewRun(), "exit 7");
-        using var ready = Stage.Executor.GetReady(spec.RunId)!;
-        Assert.True(ready.Process.Signal(9));
-        await ready.Process.Exit.WaitAsync(Eventually.Bound, Ending);
-
-        await Stage.Executor.ExecuteClaudeTaskAsync(spec, ready, Ending);
-
-        Assert.Equal(7, (await Stage.EndOfAsync(spec.RunId)).ExitCode);
-    }
-
-    [Fact]
     public async Task A12_A_child_that_kills_its_parent_its_group_and_all_it_may_ends_only_its_run()
     {
         foreach (var victim in new[] { "parent", "group", "all" })

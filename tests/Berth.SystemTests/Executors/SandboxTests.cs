@@ -216,7 +216,7 @@ public sealed class SandboxTests : IAsyncDisposable
         var spec = stage.Shell(stage.NewRun(), "true");
 
         var thrown = await Assert.ThrowsAsync<FailureException>(
-            () => executor.ExecuteClaudeTaskAsync(spec, ready: null, Ending));
+            () => executor.ExecuteClaudeTaskAsync(spec, Ending));
 
         Assert.Equal(code, thrown.Failure.Code);
         Assert.Contains(said, thrown.Failure.Message, StringComparison.Ordinal);

@@ -174,36 +174,10 @@ public sealed class ModelGatewayTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
     }
 
-    [Fact]
-    public async Task What_comes_before_it_answers_waits_and_a_flood_of_it_keeps_it_from_nothing()
-    {
-        await using var gateway = ModelGateway.Listen(directory, Options, notes, TimeProvider.System);
-        using var client = Client();
-        var early = client.SendAsync(Message("text hello"), limit.Token);
-        var flood = new List<Socket>();
-        var path = Path.Combine(directory.GatewayFolder, RunDirectory.GatewaySocketName);
-        for (var count = 1; count < 64; count++)
-        {
-            flood.Add(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified));
-            await flood[^1].ConnectAsync(new UnixDomainSocketEndPoint(path), limit.Token);
-        }
-
-        Assert.False(early.IsCompleted);
-        await gateway.ServeAsync(limit.Token);
-
-        using var answer = await early;
-        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        flood.ForEach(socket => socket.Dispose());
-    }
-
     private GatewayOptions Options => new() { Upstream = model.Uri!, ApiKey = "sk-dummy-key", MaxRetries = 1 };
 
-    private async Task<ModelGateway> ServeAsync(GatewayOptions options)
-    {
-        var gateway = ModelGateway.Listen(directory, options, notes, TimeProvider.System);
-        await gateway.ServeAsync(limit.Token);
-        return gateway;
-    }
+    private Task<ModelGateway> ServeAsync(GatewayOptions options) =>
+        ModelGateway.ServeAsync(directory, options, notes, TimeProvider.System, limit.Token);
 
     private HttpClient Client() => new(new SocketsHttpHandler
     {

@@ -1,5 +1,4 @@
 using Berth.Engine.Docker;
-using Berth.Engine.Processes;
 using Berth.Engine.Transcripts;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
@@ -43,11 +42,7 @@ internal sealed class DockerExecutor(
         ContainerPlan.LayOut(claudeBinary);
 
     /// <inheritdoc/>
-    public WaitingProgram? GetReady(string runId) => null;
-
-    /// <inheritdoc/>
-    public async Task<ExecutionHandle> ExecuteClaudeTaskAsync(
-        ExecutionSpec spec, WaitingProgram? ready, CancellationToken cancellation)
+    public async Task<ExecutionHandle> ExecuteClaudeTaskAsync(ExecutionSpec spec, CancellationToken cancellation)
     {
         var run = folders.Of(spec.RunId);
         if (ContainerRecord.Handle(run) is { } started)

@@ -1,4 +1,3 @@
-using Berth.Engine.Processes;
 using Berth.Engine.Transcripts;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
@@ -45,11 +44,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         ExecutionPlan.LayOut(folders.Of(runId), policy.Sandbox, claudeBinary);
 
     /// <inheritdoc/>
-    public WaitingProgram? GetReady(string runId) => launch.StartWaiting(folders.Of(runId), runId);
-
-    /// <inheritdoc/>
-    public async Task<ExecutionHandle> ExecuteClaudeTaskAsync(
-        ExecutionSpec spec, WaitingProgram? ready, CancellationToken cancellation)
+    public async Task<ExecutionHandle> ExecuteClaudeTaskAsync(ExecutionSpec spec, CancellationToken cancellation)
     {
         var run = folders.Of(spec.RunId);
         if (ExecutionRecords.Handle(run) is { } started)
@@ -67,7 +62,7 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
         var again = File.Exists(run.SpecFile);
         ExecutionRecords.WriteSpec(run, plan.Build(run, spec, groups));
         MakeGroups(spec, groups);
-        return await launch.StartAsync(run, spec.RunId, again, ready);
+        return await launch.StartAsync(run, spec.RunId, again);
     }
 
     /// <inheritdoc/>

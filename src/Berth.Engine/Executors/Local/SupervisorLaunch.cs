@@ -16,30 +16,14 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
     // is the supervisor's.
     private static readonly string[] Inherited = ["DOTNET_", "CORECLR_", "COVERLET_"];
 
-    /// <summary>Starts one that waits until it is told to begin.</summary>
-    /// <returns>Null where it cannot be started: the start itself says why.</returns>
-    internal WaitingProgram? StartWaiting(RunDirectory run, string runId)
-    {
-        try
-        {
-            return new WaitingProgram(Start(run, runId, [StartSignal.Word], ChildStdio.Pipe));
-        }
-        catch (FailureException)
-        {
-            return null;
-        }
-    }
-
     /// <summary>Starts it. From here on no token counts: an execution is started whole or not at all.</summary>
     /// <param name="run">The run directory.</param>
     /// <param name="runId">The run.</param>
     /// <param name="again">Whether another host may have started one for this run before it died.</param>
-    /// <param name="waiting">One that was started before; null for none.</param>
-    internal async Task<ExecutionHandle> StartAsync(
-        RunDirectory run, string runId, bool again, WaitingProgram? waiting)
+    internal async Task<ExecutionHandle> StartAsync(RunDirectory run, string runId, bool again)
     {
         var started = time.GetTimestamp();
-        while (again && OthersLive(runId, waiting))
+        while (again && IsAlive(runId))
         {
             if (await HandleOrPauseAsync(run, started) is { } handle)
             {
@@ -57,8 +41,7 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
             return there;
         }
 
-        using var own = waiting?.Begin() == true ? null : Start(run, runId, [], ChildStdio.Null);
-        var child = own ?? waiting!.Process;
+        using var child = Start(run, runId);
         started = time.GetTimestamp();
         while (true)
         {
@@ -68,7 +51,7 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
                 return handle;
             }
 
-            if (ended && !OthersLive(runId, waiting))
+            if (ended && !IsAlive(runId))
             {
                 throw Died(run, await child.Exit);
             }
@@ -81,8 +64,7 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
         }
     }
 
-    private static bool OthersLive(string runId, WaitingProgram? waiting) =>
-        RunProcesses.All()[runId].Any(process => process.Pid != waiting?.Process.Id);
+    private static bool IsAlive(string runId) => RunProcesses.All()[runId].Any();
 
     private async Task<ExecutionHandle?> HandleOrPauseAsync(RunDirectory run, long started)
     {
@@ -95,7 +77,7 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
         return handle;
     }
 
-    private ChildProcess Start(RunDirectory run, string runId, IReadOnlyList<string> first, ChildStdio input)
+    private ChildProcess Start(RunDirectory run, string runId)
     {
         if (!File.Exists(options.SupervisorPath))
         {
@@ -106,9 +88,8 @@ internal sealed class SupervisorLaunch(LocalExecutorOptions options, TimeProvide
         {
             return DetachedProgram.Start(
                 options.SupervisorPath,
-                [.. first, run.Root],
+                [run.Root],
                 SupervisorEnvironment(runId),
-                input,
                 ChildStdio.File(run.SupervisorLog));
         }
         catch (Win32Exception refused)
