@@ -19,6 +19,10 @@ internal enum GitProblem
     /// <summary>The other side wants credentials, or does not take ours.</summary>
     Authentication,
 
+    /// <summary>The other side does not prove who it is: an unknown host key, or a certificate that nobody here
+    /// vouches for.</summary>
+    Untrusted,
+
     /// <summary>The other side cannot be reached, or went away.</summary>
     Network,
 
@@ -67,11 +71,15 @@ internal sealed partial record GitResult(GitProblem Problem, ProcessResult Proce
         (GitProblem.Corrupt, ["is corrupt", "corrupt loose", "inflate:", "does not match index", "is far too short"]),
         (GitProblem.Locked, [".lock': File exists", ".lock: File exists"]),
         (GitProblem.RefExists, ["reference already exists", "cannot create '", "exists; cannot create"]),
+        (GitProblem.Untrusted,
+            [
+                "Host key verification failed", "certificate verification failed", "SSL certificate problem",
+                "certificate subject name",
+            ]),
         (GitProblem.Authentication,
             [
                 "Authentication failed", "could not read Username", "could not read Password", "Permission denied (",
-                "Host key verification failed", "returned error: 401", "returned error: 403",
-                "Too many authentication failures",
+                "returned error: 401", "returned error: 403", "Too many authentication failures",
             ]),
         (GitProblem.NotFound, ["repository '", "does not appear to be a git repository", "Repository not found",
             "returned error: 404"]),
@@ -156,7 +164,7 @@ internal sealed partial record GitResult(GitProblem Problem, ProcessResult Proce
         return GitProblem.Other;
     }
 
-    [GeneratedRegex("^(fatal|error|remote|warning): |^ssh: |denied",
+    [GeneratedRegex("^(fatal|error|remote|warning): |^ssh: |^Host key |denied",
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Telling();
 

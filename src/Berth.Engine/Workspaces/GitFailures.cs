@@ -18,6 +18,11 @@ internal static class GitFailures
                 ("repository_authentication_failed",
                  "Make 'git ls-remote' of it work without a question: a credential helper, or an ssh key.",
                  Fault.Operator),
+            GitProblem.Untrusted =>
+                ("repository_not_trusted",
+                 "For ssh, connect to it once by hand and check its key; for https, name its authority to git "
+                 + "(http.sslCAInfo).",
+                 Fault.Operator),
             GitProblem.Network when !isPath =>
                 ("repository_unreachable", "Check the host name, the network and the proxy, then run it again.",
                     Fault.Nobody),

@@ -15,6 +15,12 @@ public sealed class GitResultTests
         "repository_authentication_failed")]
     [InlineData("fatal: unable to access 'https://x/': The requested URL returned error: 403",
         "repository_authentication_failed")]
+    [InlineData("Host key verification failed.\nfatal: Could not read from remote repository.",
+        "repository_not_trusted")]
+    [InlineData("fatal: unable to access 'https://x/': server certificate verification failed. CAfile: none",
+        "repository_not_trusted")]
+    [InlineData("fatal: unable to access 'https://x/': SSL certificate problem: self-signed certificate",
+        "repository_not_trusted")]
     [InlineData("fatal: unable to access 'https://x/': Could not resolve host: x", "repository_unreachable")]
     [InlineData("fatal: repository 'https://example.org/x/' not found", "repository_not_found")]
     [InlineData("fatal: couldn't find remote ref nope", "ref_not_found")]
@@ -41,6 +47,13 @@ public sealed class GitResultTests
         Assert.True(excerpt.Length < 600);
         Assert.Equal("exit code 128", Result(string.Empty).Excerpt);
     }
+
+    [Fact]
+    public void What_ssh_says_of_a_server_that_it_does_not_know_is_told() =>
+        Assert.Contains(
+            "Host key verification failed.",
+            Result("Host key verification failed.\nfatal: Could not read from remote repository.").Excerpt,
+            StringComparison.Ordinal);
 
     [Fact]
     public async Task A_missing_git_is_named_with_the_package_to_install()
