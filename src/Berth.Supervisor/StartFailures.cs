@@ -63,8 +63,9 @@ internal static class StartFailures
         NotFound => new Failure(
             "agent_not_found",
             $"The agent {path} was to be started, and there is no such program (or no such interpreter).",
-            "Install the Claude Code CLI, or set BERTH_CLAUDE to its path; `berth doctor` says what is looked for.",
-                Fault.Operator),
+            "Install the Claude Code CLI, or set BERTH_CLAUDE to its path; `berth doctor` says what is looked for. In "
+            + "a container its interpreter is the image's C library, which must be glibc; Alpine's is not.",
+            Fault.Operator),
         NotAllowed => new Failure(
             "agent_not_executable", $"The agent {path} was to be started, and may not be executed.",
             $"Make it executable: chmod +x {path}. On a file system mounted noexec, install it elsewhere.",
