@@ -88,9 +88,10 @@ internal static class StartupHook
         file.Write(bytes);
     }
 
+    // Fifty processes may end at once on two processors. None may take the time of the one that has the lock.
     private static FileStream Lock(string path)
     {
-        var until = TimeProvider.System.GetTimestamp() + (10 * TimeProvider.System.TimestampFrequency);
+        var until = TimeProvider.System.GetTimestamp() + (60 * TimeProvider.System.TimestampFrequency);
         while (true)
         {
             try
@@ -99,7 +100,7 @@ internal static class StartupHook
             }
             catch (IOException) when (TimeProvider.System.GetTimestamp() < until)
             {
-                Thread.Sleep(1);
+                Thread.Sleep(20);
             }
         }
     }
