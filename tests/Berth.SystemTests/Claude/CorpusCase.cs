@@ -45,6 +45,10 @@ internal sealed record CorpusCase(string Name, string About, ClaudeEnd End, stri
     /// <summary>The type of the event after which the signal is sent.</summary>
     public string SignalAfter { get; init; } = "system";
 
+    /// <summary>How often it is tried until it ends as it should. More than once only where the CLI races with a
+    /// clock of its own, which it may lose on a busy machine.</summary>
+    public int Attempts { get; init; } = 1;
+
     /// <summary>The turns of the verdict, where they are due.</summary>
     public int? Turns { get; init; }
 

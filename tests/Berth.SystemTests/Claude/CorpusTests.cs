@@ -37,7 +37,7 @@ public sealed partial class CorpusTests : IDisposable
         var corpusCase = CorpusCases.All.Single(one => string.Equals(one.Name, name, StringComparison.Ordinal));
 
         var cancellation = TestContext.Current.CancellationToken;
-        var recording = await new RealClaude(claude, folder).RunAsync(corpusCase, cancellation);
+        var recording = await RunAsync(claude, corpusCase, cancellation);
         if (Environment.GetEnvironmentVariable("BERTH_RECORD_CORPUS") is { Length: > 0 } corpus)
         {
             await RecordAsync(Path.Combine(corpus, $"{name}.ndjson"), corpusCase, recording);
@@ -53,6 +53,20 @@ public sealed partial class CorpusTests : IDisposable
         Assert.Contains(corpusCase.Message ?? "", verdict.Failure?.Message ?? "", StringComparison.Ordinal);
         Assert.Contains(corpusCase.Warning ?? "", string.Join('\n', verdict.Warnings), StringComparison.Ordinal);
         Assert.Equal(corpusCase.Warning is null, verdict.Warnings.Count == 0);
+    }
+
+    private async Task<Recording> RunAsync(string claude, CorpusCase corpusCase, CancellationToken cancellation)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var place = attempt == 1 ? folder : Path.Combine(folder, $"again{attempt}");
+            Directory.CreateDirectory(place);
+            var recording = await new RealClaude(claude, place).RunAsync(corpusCase, cancellation);
+            if (attempt == corpusCase.Attempts || Judge(recording).End == corpusCase.End)
+            {
+                return recording;
+            }
+        }
     }
 
     private static ClaudeVerdict Judge(Recording recording)
