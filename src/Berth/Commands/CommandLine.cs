@@ -22,7 +22,10 @@ internal static class CommandLine
     };
 
     /// <summary>Parses, runs and gives the exit code.</summary>
-    public static async Task<int> RunAsync(Surroundings surroundings, IReadOnlyList<string> arguments)
+    public static Task<int> RunAsync(Surroundings surroundings, IReadOnlyList<string> arguments) =>
+        CommandBoundary.RunAsync(surroundings, IsJson(arguments), () => ParseAndRunAsync(surroundings, arguments));
+
+    private static async Task<int> ParseAndRunAsync(Surroundings surroundings, IReadOnlyList<string> arguments)
     {
         var parsed = Create(surroundings).Parse(arguments, Parsing);
         var isHelp = parsed.Action is HelpWithExamples;

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Berth.SystemTests.EndToEnd;
 
-/// <summary>The program as users have it. What is published is trimmed, and the other tests run what is not: these
+/// <summary>The program as users have it. What is published is native, and the other tests run what is not: these
 /// walk through all commands, so that nothing is missing which is only looked for when it is used.</summary>
 public sealed class PublishedProgramTests
 {

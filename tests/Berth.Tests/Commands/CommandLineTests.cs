@@ -1,4 +1,7 @@
+using System.IO.Pipes;
 using System.Text.Json;
+using Berth.Commands;
+using Microsoft.Win32.SafeHandles;
 using Xunit;
 
 namespace Berth.Tests.Commands;
@@ -64,6 +67,22 @@ public sealed class CommandLineTests
         Assert.Equal("user", error.GetProperty("fault").GetString());
         Assert.Contains("--max-turns", error.GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.Contains("--help", error.GetProperty("hint").GetString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("run", "--help")]
+    [InlineData("workflows", "--json")]
+    public async Task A_reader_that_has_gone_is_told_nothing(params string[] arguments)
+    {
+        using var trial = new TrialSurroundings();
+        await using var pipe = new AnonymousPipeServerStream(PipeDirection.Out);
+        pipe.DisposeLocalCopyOfClientHandle();
+        using var end = new SafeFileHandle(pipe.SafePipeHandle.DangerousGetHandle(), ownsHandle: false);
+        var output = new StreamWriter(new FileStream(end, FileAccess.Write, bufferSize: 0)) { AutoFlush = true };
+        var streams = trial.Given.Streams with { Output = output };
+
+        Assert.Equal(141, await CommandLine.RunAsync(trial.Given with { Streams = streams }, arguments));
+        Assert.Empty(trial.Error);
     }
 
     [Fact]
