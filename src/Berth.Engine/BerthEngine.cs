@@ -1,3 +1,4 @@
+using Berth.Engine.Access;
 using Berth.Engine.Claude;
 using Berth.Engine.Docker;
 using Berth.Engine.Executors;
@@ -40,6 +41,7 @@ internal sealed class BerthEngine
     private readonly RepositoryWorkspaces workspaces;
     private readonly ExecutorFactory executors;
     private readonly RunHosts hosts;
+    private readonly JournalFeeds feeds;
 
     private BerthEngine(BerthOptions options, TimeProvider time)
     {
@@ -48,10 +50,14 @@ internal sealed class BerthEngine
         Directory.CreateDirectory(
             options.Home,
             UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        runs = new RunStore(Database.Open(Path.Combine(options.Home, "berth.db")), time);
+        var database = Database.Open(Path.Combine(options.Home, "berth.db"));
+        runs = new RunStore(database, time);
+        Tokens = new TokenStore(database, time);
+        Audit = new AuditStore(database, time);
         directories = new RunDirectories(Path.Combine(options.Home, "runs"), options.RunsRoot);
         hosts = new RunHosts(options, directories);
         journals = new JournalReader(time);
+        feeds = new JournalFeeds(time);
         Workflows = new WorkflowCatalog(new WorkflowOptions { Folders = options.WorkflowFolders });
         workspaces = new RepositoryWorkspaces(
             new WorkspaceOptions
@@ -69,6 +75,15 @@ internal sealed class BerthEngine
     /// <summary>The workflows that there are.</summary>
     public WorkflowCatalog Workflows { get; }
 
+    /// <summary>Who may ask a server.</summary>
+    public TokenStore Tokens { get; }
+
+    /// <summary>Who asked what of one.</summary>
+    public AuditStore Audit { get; }
+
+    /// <summary>How many read a journal at this moment.</summary>
+    public int JournalReaders => feeds.Readers;
+
     /// <summary>Opens the engine on a home, which is made where there is none.</summary>
     /// <exception cref="FailureException"><c>database_newer</c>, <c>database_unusable</c>.</exception>
     public static BerthEngine Open(BerthOptions options, TimeProvider time) => new(options, time);
@@ -77,11 +92,27 @@ internal sealed class BerthEngine
     /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
     public async Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel)
     {
-        var submission = new RunSubmission(options, Workflows, workspaces, executors, directories, runs);
-        var run = await submission.CreateAsync(RunId.New(time), request, cancel);
+        var run = await SubmissionOf().CreateAsync(RunId.New(time), request, cancel);
         hosts.Start(run.Id);
         return ViewOf(run);
     }
+
+    /// <summary>Checks a request and creates the run, which then waits for a dispatcher.</summary>
+    /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
+    public async Task<AcceptedRun> AcceptAsync(RunRequest request, CancellationToken cancel)
+    {
+        var (run, isNew) = await SubmissionOf().AcceptAsync(RunId.New(time), request, cancel);
+        return new AcceptedRun(ViewOf(run), isNew);
+    }
+
+    /// <summary>The runs that wait for a dispatcher, the most urgent and then the oldest first.</summary>
+    public IReadOnlyList<WaitingRun> ListWaiting(int limit) => runs.ListWaiting(limit);
+
+    /// <summary>A page of runs.</summary>
+    public IReadOnlyList<RunView> List(RunFilter filter) => [.. runs.List(filter).Select(ViewOf)];
+
+    /// <summary>A run by its whole id, or null.</summary>
+    public RunView? Find(string id) => runs.Find(id) is { } run ? ViewOf(run) : null;
 
     /// <summary>Finds a run by its id, a prefix of it or its last characters.</summary>
     /// <exception cref="FailureException"><c>run_not_found</c>, <c>run_ambiguous</c>.</exception>
@@ -121,6 +152,11 @@ internal sealed class BerthEngine
     /// <summary>Reads what a run said, and follows it to its end where asked.</summary>
     public IAsyncEnumerable<JournalEntry> ReadLogAsync(string id, long after, bool follow, CancellationToken cancel) =>
         journals.ReadAsync(directories.Of(id), after, follow ? IsOverAsSeen(id) : null, cancel);
+
+    /// <summary>A run's journal for reading it as it is. Dispose of the lease when done.</summary>
+    public JournalFeeds.Lease OpenJournal(string id) => feeds.Open(
+        directories.Of(id).JournalFile,
+        () => runs.Find(id) is not { } run || (run.State.IsFinal() && run.Cleanup != CleanupState.Pending));
 
     /// <summary>Waits until a run is final and cleaned up. A host that dies meanwhile is replaced.</summary>
     public async Task<RunView> WaitAsync(string id, CancellationToken cancel)
@@ -170,16 +206,22 @@ internal sealed class BerthEngine
     /// <returns>How many.</returns>
     public int AdoptOrphans()
     {
-        var orphans = runs.ListOpen()
-            .Where(run => CanServe(run) && !LockFile.IsHeld(directories.HostLock(run.Id)))
-            .ToList();
-        foreach (var run in orphans)
+        var orphans = ServerLock.IsHeld(options.Home) ? [] : ListOrphans();
+        foreach (var id in orphans)
         {
-            hosts.Start(run.Id);
+            hosts.Start(id);
         }
 
         return orphans.Count;
     }
+
+    /// <summary>The open runs that nobody looks after, and that do not wait for a dispatcher.</summary>
+    public IReadOnlyList<string> ListOrphans() =>
+    [
+        .. from run in runs.ListOpen()
+           where CanServe(run) && !WaitsForDispatcher(run) && !LockFile.IsHeld(directories.HostLock(run.Id))
+           select run.Id,
+    ];
 
     /// <summary>The host of one run: its whole flow. Returns at once where the run has a host already.</summary>
     /// <returns>Whether this process was the host.</returns>
@@ -207,7 +249,7 @@ internal sealed class BerthEngine
     /// <summary>Writes a run's changes as git shows them; nothing where there are none.</summary>
     /// <exception cref="FailureException"><c>changes_gone</c>: there were some, and no repository has them any
     /// more.</exception>
-    public async Task WriteDiffAsync(string id, bool stat, Stream output, CancellationToken cancel)
+    public async Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel)
     {
         var run = runs.Find(id)!;
         if (run.Progress is not { Work: { } work, Workspace: { } prepared })
@@ -215,7 +257,7 @@ internal sealed class BerthEngine
             return;
         }
 
-        var written = await workspaces.DiffAsync(prepared.Run, work.HeadCommit, stat, output, cancel);
+        var written = await workspaces.DiffAsync(prepared.Run, work.HeadCommit, order, output, cancel);
         if (!written.HasWork)
         {
             throw new FailureException(
@@ -283,6 +325,11 @@ internal sealed class BerthEngine
     private bool CanServe(RunRecord run) =>
         run.State.IsFinal() || !run.Plan.NeedsCredential || options.Gateway.HasCredential;
 
+    private RunSubmission SubmissionOf() => new(options, Workflows, workspaces, executors, directories, runs);
+
+    private static bool WaitsForDispatcher(RunRecord run) =>
+        run is { State: RunState.Queued, Plan.Ticket.ViaServer: true, Cancel: CancelLevel.None };
+
     // The journal itself says when it ends; this is for one that never will, and costs a query.
     private Func<bool> IsOverAsSeen(string id)
     {
@@ -303,3 +350,8 @@ internal sealed class BerthEngine
 
     private RunView ViewOf(RunRecord run) => RunView.Of(run, directories.Of(run.Id).Workspace);
 }
+
+/// <summary>A run that a dispatcher will start.</summary>
+/// <param name="Run">The run.</param>
+/// <param name="IsNew">Whether it was this request that made it; false where its key had made it before.</param>
+internal sealed record AcceptedRun(RunView Run, bool IsNew);

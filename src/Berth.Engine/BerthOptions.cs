@@ -97,6 +97,9 @@ internal sealed record BerthOptions
     /// <summary>Where the model is and with which credential.</summary>
     public required GatewayOptions Gateway { get; init; }
 
+    /// <summary>What only a server has.</summary>
+    public ServerOptions Server { get; init; } = new();
+
     /// <summary>
     /// After how long without output a run is reported as idle. 1 s to 24 h, default 10 min. <c>BERTH_IDLE_REPORT</c>.
     /// </summary>

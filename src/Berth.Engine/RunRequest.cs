@@ -1,3 +1,5 @@
+using Berth.Engine.Runs;
+
 namespace Berth.Engine;
 
 /// <summary>
@@ -61,4 +63,7 @@ internal sealed record RunRequest
 
     /// <summary>Whether the workspace stays; null for the settings' choice.</summary>
     public bool? Keep { get; init; }
+
+    /// <summary>What else is said of a run that comes by a server.</summary>
+    public RunTicket Ticket { get; init; } = RunTicket.Own;
 }

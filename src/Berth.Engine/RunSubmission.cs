@@ -56,6 +56,44 @@ internal sealed class RunSubmission(
         }
     }
 
+    /// <summary>The same for a request that may have been made before, under its key.</summary>
+    /// <returns>The run, and whether this call has created it.</returns>
+    /// <exception cref="FailureException">The request is refused, with <c>idempotency_conflict</c> where its key
+    /// stands for another one; nothing was created.</exception>
+    public async Task<(RunRecord Run, bool IsNew)> AcceptAsync(
+        string id, RunRequest request, CancellationToken cancel)
+    {
+        if (Earlier(request.Ticket) is { } earlier)
+        {
+            return (earlier, false);
+        }
+
+        try
+        {
+            return (await CreateAsync(id, request, cancel), true);
+        }
+        catch (RunStore.KeyTakenException)
+        {
+            // Two asked at once with one key, and the other was first.
+            return (Earlier(request.Ticket)!, false);
+        }
+    }
+
+    private RunRecord? Earlier(RunTicket ticket)
+    {
+        if (runs.FindByKey(ticket) is not var (run, hash))
+        {
+            return null;
+        }
+
+        Refuse(
+            !string.Equals(hash, ticket.RequestHash, StringComparison.Ordinal),
+            "idempotency_conflict",
+            $"The idempotency key was used for another request, which made the run {run.Id}.",
+            "Use a new key for a new request.");
+        return run;
+    }
+
     private async Task<RunPlan> PlanAsync(
         RunRequest request, Workflow workflow, IReadOnlyDictionary<string, string> environment, string id,
         CancellationToken cancel)
@@ -105,6 +143,7 @@ internal sealed class RunSubmission(
             Processes = policy.Processes,
             Cpus = policy.Cpus,
             Keep = request.Keep ?? !options.RemoveWorkspaces,
+            Ticket = request.Ticket,
             Title = TitleOf(request.Message),
             EnvironmentNames = [.. environment.Keys.Order(StringComparer.Ordinal)],
             ClaudeBinary = claude!,

@@ -13,7 +13,10 @@ internal static class SettingsTable
 
     /// <summary>The table.</summary>
     public static IReadOnlyList<Setting> All { get; } =
-        [.. Places(), .. Sources(), .. Docker(), .. Limits(), .. PolicySettings.All, .. Bounds(), .. Model()];
+    [
+        .. Places(), .. Sources(), .. Docker(), .. Limits(), .. PolicySettings.All, .. Bounds(),
+        .. ServerSettings.All, .. Model(),
+    ];
 
     private static IEnumerable<Setting> Places() =>
     [

@@ -97,21 +97,47 @@ internal sealed partial class GitProgram
     internal Task<GitResult> WriteDiffAsync(
         GitRepository repository,
         (string From, string To) commits,
-        bool stat,
+        DiffOrder order,
         (Stream Stream, long Most) output,
-        CancellationToken cancellation) =>
-        RunAsync(
-            repository.Call(
-            [
-                "diff-tree", "-r", "-M", "-l1000", .. stat ? StatFormat : PatchFormat, "--no-color",
-                .. NothingRun, "--end-of-options", commits.From, commits.To,
-            ]) with
-            {
-                OutputStream = output.Stream,
-                MaxOutputBytes = output.Most,
-                Timeout = TimeSpan.FromMinutes(10),
-            },
-            cancellation);
+        CancellationToken cancellation) => WriteAsync(
+        repository,
+        [
+            "diff-tree", "-r", "-M", "-l1000", .. order.Form == DiffForm.Stat ? StatFormat : PatchFormat, "--no-color",
+            .. NothingRun, "--end-of-options", commits.From, commits.To,
+            .. order.File is { } file ? ["--", $":(literal){file}"] : Array.Empty<string>(),
+        ],
+        output,
+        cancellation);
+
+    /// <summary>Writes the commits of a range as mails, as <c>git am</c> takes them.</summary>
+    /// <param name="repository">Where they are.</param>
+    /// <param name="commits">From which commit on, or null for the first, to which.</param>
+    /// <param name="output">Where to, and how much at most.</param>
+    /// <param name="cancellation">Gives up.</param>
+    internal Task<GitResult> WriteMailsAsync(
+        GitRepository repository,
+        (string? From, string To) commits,
+        (Stream Stream, long Most) output,
+        CancellationToken cancellation) => WriteAsync(
+        repository,
+        [
+            "format-patch", "--stdout", "--no-signature", "-M", "-l1000", .. PatchFormat[1..], "--no-color",
+            .. NothingRun, .. commits.From is null ? ["--root"] : Array.Empty<string>(), "--end-of-options",
+            commits.From is { } from ? $"{from}..{commits.To}" : commits.To,
+        ],
+        output,
+        cancellation);
+
+    private Task<GitResult> WriteAsync(
+        GitRepository repository, string[] arguments, (Stream Stream, long Most) output,
+        CancellationToken cancellation) => RunAsync(
+        repository.Call(arguments) with
+        {
+            OutputStream = output.Stream,
+            MaxOutputBytes = output.Most,
+            Timeout = TimeSpan.FromMinutes(10),
+        },
+        cancellation);
 
     private static readonly string[] NothingRun = ["--no-ext-diff", "--no-textconv"];
 

@@ -100,6 +100,13 @@ internal sealed record RunPlan
 
     public bool HasMcpConfig { get; init; }
 
+    /// <summary>How it came here. A run of an older version came from a terminal.</summary>
+    public RunTicket Ticket
+    {
+        get;
+        init => field = value ?? RunTicket.Own;
+    } = RunTicket.Own;
+
     /// <summary>Things that the user should know before the run begins.</summary>
     public IReadOnlyList<string> Notices { get; init; } = [];
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Berth.Engine.Storage;
+using Berth.Protocol;
 using Microsoft.Data.Sqlite;
 
 namespace Berth.Engine.Runs;
@@ -15,7 +16,9 @@ internal sealed class RunStore(Database database, TimeProvider time)
 
     private const string FinalStates = "('succeeded', 'failed', 'cancelled', 'timed_out', 'lost')";
 
-    /// <summary>Adds a run in the state <c>queued</c>.</summary>
+    /// <summary>Adds a run in the state <c>queued</c>, unless too many wait.</summary>
+    /// <exception cref="FailureException"><c>queue_full</c>.</exception>
+    /// <exception cref="KeyTakenException">There is a run of that idempotency key.</exception>
     public RunRecord Insert(string id, RunPlan plan)
     {
         var run =
@@ -27,10 +30,16 @@ internal sealed class RunStore(Database database, TimeProvider time)
                 CreatedAt = time.GetUtcNow(),
                 Cleanup = CleanupState.Pending
             };
-        Execute(
+        using var connection = database.Connect();
+        using var transaction = connection.BeginTransaction(deferred: false);
+        using var insert = Command(
+            connection,
             """
-            insert into runs (id, state, workflow, mode, repository, created_at, plan, progress)
-            values ($id, 'queued', $workflow, $mode, $repository, $created, $plan, $progress)
+            insert into runs (id, state, workflow, mode, repository, created_at, plan, progress,
+                via_server, priority, idempotency_key, request_hash)
+            select $id, 'queued', $workflow, $mode, $repository, $created, $plan, $progress,
+                $server, $priority, $key, $hash
+            where $most < 0 or (select count(*) from runs where state = 'queued' and via_server = 1) < $most
             """,
             ("$id", id),
             ("$workflow", plan.Workflow),
@@ -38,8 +47,74 @@ internal sealed class RunStore(Database database, TimeProvider time)
             ("$repository", plan.Repository),
             ("$created", Text(run.CreatedAt)),
             ("$plan", JsonSerializer.Serialize(plan, RunJson.Default.RunPlan)),
-            ("$progress", JsonSerializer.Serialize(run.Progress, RunJson.Default.RunProgress)));
+            ("$progress", JsonSerializer.Serialize(run.Progress, RunJson.Default.RunProgress)),
+            ("$server", plan.Ticket.ViaServer ? 1 : 0),
+            ("$priority", plan.Ticket.Priority),
+            ("$key", plan.Ticket.StoredKey ?? (object)DBNull.Value),
+            ("$hash", plan.Ticket.RequestHash ?? (object)DBNull.Value),
+            ("$most", plan.Ticket.QueueLimit ?? -1));
+        if (InsertOrRefuse(insert) == 0)
+        {
+            throw QueueFull(plan.Ticket.QueueLimit ?? 0);
+        }
+
+        foreach (var (name, value) in plan.Ticket.Labels)
+        {
+            using var label = Command(
+                connection,
+                "insert into run_labels (run_id, name, value) values ($id, $name, $value)",
+                ("$id", id),
+                ("$name", name),
+                ("$value", value));
+            label.ExecuteNonQuery();
+        }
+
+        transaction.Commit();
         return run;
+    }
+
+    /// <summary>The run that was asked for with a key, with the hash of what was asked; or null.</summary>
+    public (RunRecord Run, string? RequestHash)? FindByKey(RunTicket ticket)
+    {
+        if (ticket.StoredKey is not { } key || Query(
+            $"select {Columns} from runs where idempotency_key = $key", ("$key", key)) is not [var run])
+        {
+            return null;
+        }
+
+        using var connection = database.Connect();
+        using var command = Command(connection, "select request_hash from runs where id = $id", ("$id", run.Id));
+        return (run, command.ExecuteScalar() as string);
+    }
+
+    /// <summary>The runs that wait for a server's dispatcher, the oldest first.</summary>
+    public IReadOnlyList<WaitingRun> ListWaiting(int limit)
+    {
+        using var connection = database.Connect();
+        using var command = Command(
+            connection,
+            "select id, workflow, repository, priority, cancel from runs where state = 'queued' and via_server = 1 "
+                + "order by priority desc, created_at, id limit $limit",
+            ("$limit", limit));
+        using var reader = command.ExecuteReader();
+        var waiting = new List<WaitingRun>();
+        while (reader.Read())
+        {
+            waiting.Add(new WaitingRun(
+                reader.GetString(0), reader.GetString(1), reader.GetString(2), reader.GetInt32(3),
+                reader.GetInt32(4) > 0));
+        }
+
+        return waiting;
+    }
+
+    /// <summary>A page of runs.</summary>
+    public IReadOnlyList<RunRecord> List(RunFilter filter)
+    {
+        var (where, values) = filter.Conditions();
+        return Query(
+            $"select {Columns} from runs {where} order by id {(filter.OldestFirst ? "asc" : "desc")} limit $limit",
+            [.. values, ("$limit", filter.Limit)]);
     }
 
     /// <summary>Takes back a run that was never handed to a host.</summary>
@@ -122,6 +197,25 @@ internal sealed class RunStore(Database database, TimeProvider time)
         return (CancelLevel)Convert.ToInt32(command.ExecuteScalar() ?? 0, CultureInfo.InvariantCulture);
     }
 
+    private static int InsertOrRefuse(SqliteCommand insert)
+    {
+        const int UniqueViolation = 2067;
+        try
+        {
+            return insert.ExecuteNonQuery();
+        }
+        catch (SqliteException taken) when (taken.SqliteExtendedErrorCode == UniqueViolation)
+        {
+            throw new KeyTakenException(taken);
+        }
+    }
+
+    private static FailureException QueueFull(int most) => new(
+        "queue_full",
+        $"{most} runs wait already, and no more may.",
+        "Try again when some of them have started.",
+        Fault.Nobody);
+
     private int Execute(string sql, params ReadOnlySpan<(string Name, object Value)> values)
     {
         using var connection = database.Connect();
@@ -181,4 +275,7 @@ internal sealed class RunStore(Database database, TimeProvider time)
 
     private static DateTimeOffset Time(string text) =>
         DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+
+    /// <summary>There is a run of an idempotency key.</summary>
+    internal sealed class KeyTakenException(Exception inner) : Exception("The key is taken.", inner);
 }

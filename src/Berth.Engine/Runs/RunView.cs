@@ -87,6 +87,13 @@ internal sealed record RunView
     /// <summary>Host folders that it has: <c>HOST:INSIDE:ro</c> or <c>rw</c>.</summary>
     public IReadOnlyList<string> Mounts { get; init; } = [];
 
+    /// <summary>The token's name that a run was asked for with at a server; null for the machine's own user.</summary>
+    public string? CreatedBy { get; init; }
+
+    public int Priority { get; init; }
+
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = RunTicket.Own.Labels;
+
     /// <summary>Makes the view of a record.</summary>
     /// <param name="run">The record.</param>
     /// <param name="workspace">The path of its workspace; named in the view only while it exists.</param>
@@ -131,6 +138,9 @@ internal sealed record RunView
             Trust = run.Plan.Trust.ToString().ToLowerInvariant(),
             Warnings = [.. run.Plan.Notices, .. outcome?.Warnings ?? []],
             Gateway = run.Progress.Gateway,
+            CreatedBy = run.Plan.Ticket.CreatedBy,
+            Priority = run.Plan.Ticket.Priority,
+            Labels = run.Plan.Ticket.Labels,
             Mounts = [.. run.Plan.Mounts.Select(mount => mount.ToString())],
             Network = new NetworkView(run.Plan.Network.Mode, run.Plan.Network.Hosts, run.Progress.Network),
         };

@@ -25,5 +25,37 @@ internal static class Migrations
         create index runs_by_creation on runs (created_at desc, id desc);
         create index runs_by_state on runs (state, created_at);
         """,
+        """
+        alter table runs add column via_server integer not null default 0;
+        alter table runs add column priority integer not null default 0;
+        alter table runs add column idempotency_key text;
+        alter table runs add column request_hash text;
+        create unique index runs_by_idempotency_key on runs (idempotency_key) where idempotency_key is not null;
+        create table run_labels (
+            run_id text not null references runs (id) on delete cascade,
+            name text not null,
+            value text not null,
+            primary key (run_id, name)
+        ) strict;
+        create index run_labels_by_value on run_labels (name, value, run_id);
+        create table tokens (
+            id text primary key,
+            name text not null unique,
+            role text not null,
+            hash text not null,
+            created_at text not null,
+            revoked_at text
+        ) strict;
+        create table audit (
+            at text not null,
+            who text not null,
+            role text not null,
+            action text not null,
+            run_id text,
+            address text not null
+        ) strict;
+        create index audit_by_run on audit (run_id, at);
+        create index audit_by_time on audit (at);
+        """,
     ];
 }

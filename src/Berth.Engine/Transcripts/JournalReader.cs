@@ -82,7 +82,8 @@ internal sealed class JournalReader(TimeProvider time)
         return share < ShortestPause ? ShortestPause : share > LongestPause ? LongestPause : share;
     }
 
-    private static bool IsEnd(JournalEntry entry) =>
+    /// <summary>Whether nothing follows after an entry.</summary>
+    internal static bool IsEnd(JournalEntry entry) =>
         string.Equals(entry.Stream, JournalEntry.Berth, StringComparison.Ordinal)
         && entry.Data is { ValueKind: JsonValueKind.Object } data
         && data.TryGetProperty("type"u8, out var type) && type.ValueEquals(BerthEvents.RunFinished);

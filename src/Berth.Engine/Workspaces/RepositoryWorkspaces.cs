@@ -147,8 +147,8 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     /// <summary>Writes the difference between the run's base and its head. It works after <see cref="ReleaseAsync"/>
     /// and <see cref="RemoveOwn"/> too, as long as a repository has the commits.</summary>
     internal Task<DiffWritten> DiffAsync(
-        RunWorkspace run, string headCommit, bool stat, Stream output, CancellationToken cancellation) =>
-        collector.WriteDiffAsync(run, headCommit, stat, output, cancellation);
+        RunWorkspace run, string headCommit, DiffOrder order, Stream output, CancellationToken cancellation) =>
+        collector.WriteDiffAsync(run, headCommit, order, output, cancellation);
 
     /// <summary>Ends what a killed host left at work on a repository that this run needs no more. Where somebody has
     /// the mirror, it is his to do.</summary>

@@ -66,16 +66,18 @@ internal sealed class WorkCollector(WorkspaceOptions options, GitProgram git)
 
     /// <summary>Writes the difference between base and head, from wherever the two are still to be had.</summary>
     internal async Task<DiffWritten> WriteDiffAsync(
-        RunWorkspace run, string head, bool stat, Stream output, CancellationToken cancellation)
+        RunWorkspace run, string head, DiffOrder order, Stream output, CancellationToken cancellation)
     {
         if (await HolderOfAsync(run, head, cancellation).ConfigureAwait(false) is not { } holder)
         {
             return new DiffWritten(HasWork: false, Truncated: false);
         }
 
-        var commits = (BaseTree(run, head), head);
-        var result = await git.WriteDiffAsync(
-            holder, commits, stat, (output, options.MaxDiffBytes), cancellation).ConfigureAwait(false);
+        var to = (output, options.MaxDiffBytes);
+        var writing = order.Form == DiffForm.Mails
+            ? git.WriteMailsAsync(holder, (run.BaseCommit, head), to, cancellation)
+            : git.WriteDiffAsync(holder, (BaseTree(run, head), head), order, to, cancellation);
+        var result = await writing.ConfigureAwait(false);
         return result.Process.End == Processes.ProcessEnd.OutputLimit
             ? new DiffWritten(HasWork: true, Truncated: true)
             : new DiffWritten(Checked(result, "Writing the run's diff").Succeeded, Truncated: false);

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Berth.Engine;
+using Berth.Engine.Access;
 using Berth.Engine.Claude;
 using Berth.Engine.Executors.Docker;
 using Berth.Engine.Workflows;
@@ -14,6 +15,7 @@ namespace Berth.Commands;
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     Converters = [
         typeof(SnakeCaseEnumConverter<Fault>),
+        typeof(SnakeCaseEnumConverter<Role>),
         typeof(SnakeCaseEnumConverter<PermissionMode>),
         typeof(SnakeCaseEnumConverter<Trust>),
     ])]
@@ -23,6 +25,8 @@ namespace Berth.Commands;
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(CleanupReport))]
 [JsonSerializable(typeof(RunImage))]
+[JsonSerializable(typeof(NewToken))]
+[JsonSerializable(typeof(IReadOnlyList<TokenListing>))]
 [JsonSerializable(typeof(IReadOnlyList<WorkflowListing>))]
 internal sealed partial class CommandJson : JsonSerializerContext
 {

@@ -65,6 +65,9 @@ internal static class CommandLine
             DoctorCommand.Create(surroundings),
             ImageCommand.Create(surroundings),
             DemoCommand.Create(surroundings),
+            ServeCommand.Create(surroundings),
+            DrainCommand.Create(surroundings),
+            TokenCommand.Create(surroundings),
             HostCommand.Create(surroundings),
         };
         root.Directives.Clear();

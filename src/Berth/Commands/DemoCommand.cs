@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Berth.Engine;
+using Berth.Engine.Git;
 using Berth.Engine.Runs;
 using Berth.Protocol;
 using Berth.Terminal;
@@ -141,7 +142,7 @@ internal static class DemoCommand
             {
                 Screen.Write(Line.Empty);
                 Say($"$ berth diff {RunId.Short(run.Id)}", Tone.Strong);
-                await DiffCommand.ShowAsync(engine, run, stat: false, Screen, cancel);
+                await DiffCommand.ShowAsync(engine, run, new DiffOrder(DiffForm.Patch), Screen, cancel);
             }
 
             Screen.Write(Line.Empty);

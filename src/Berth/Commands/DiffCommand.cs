@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text;
 using System.Text.Json;
 using Berth.Engine;
+using Berth.Engine.Git;
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
 using Berth.Terminal;
@@ -31,10 +32,11 @@ internal static class DiffCommand
         {
             var engine = Opened.Engine(surroundings);
             var view = engine.Resolve(parsed.GetRequiredValue(run));
+            var order = new DiffOrder(parsed.GetValue(stat) ? DiffForm.Stat : DiffForm.Patch);
             if (parsed.GetValue(json))
             {
                 using var diff = new MemoryStream();
-                await engine.WriteDiffAsync(view.Id, parsed.GetValue(stat), diff, cancel);
+                await engine.WriteDiffAsync(view.Id, order, diff, cancel);
                 var document = DiffDocument.Of(view, Encoding.UTF8.GetString(diff.GetBuffer(), 0, (int)diff.Length));
                 surroundings.Print(JsonSerializer.Serialize(document, CommandJson.Readable.DiffDocument));
                 return ExitCodes.Succeeded;
@@ -46,11 +48,11 @@ internal static class DiffCommand
             }
             else if (surroundings.Streams.OutputIsTerminal)
             {
-                await ShowAsync(engine, view, parsed.GetValue(stat), surroundings.Screen(), cancel);
+                await ShowAsync(engine, view, order, surroundings.Screen(), cancel);
             }
             else
             {
-                await engine.WriteDiffAsync(view.Id, parsed.GetValue(stat), surroundings.Streams.RawOutput, cancel);
+                await engine.WriteDiffAsync(view.Id, order, surroundings.Streams.RawOutput, cancel);
             }
 
             return ExitCodes.Succeeded;
@@ -67,15 +69,15 @@ internal static class DiffCommand
     /// does not.
     /// </summary>
     public static async Task ShowAsync(
-        BerthEngine engine, RunView run, bool stat, IScreen screen, CancellationToken cancel)
+        BerthEngine engine, RunView run, DiffOrder order, IScreen screen, CancellationToken cancel)
     {
         using var diff = new MemoryStream();
-        await engine.WriteDiffAsync(run.Id, stat, diff, cancel);
+        await engine.WriteDiffAsync(run.Id, order, diff, cancel);
         diff.Position = 0;
         using var reader = new StreamReader(diff, Encoding.UTF8);
         while (await reader.ReadLineAsync(cancel) is { } row)
         {
-            screen.Write(Line.Of(row, stat ? Tone.Plain : ToneOf(row)));
+            screen.Write(Line.Of(row, order.Form == DiffForm.Stat ? Tone.Plain : ToneOf(row)));
         }
     }
 

@@ -104,18 +104,21 @@ internal sealed class BerthHome : IAsyncDisposable
     /// <summary>Starts a command and leaves it running.</summary>
     public RunningCommand Start(string? input, params IReadOnlyList<string> arguments)
     {
-        var process = ChildProcess.Start(new ChildProcessStart
+        return new RunningCommand(StartProcess(arguments, input is null ? ChildStdio.Null : ChildStdio.Pipe), input);
+    }
+
+    /// <summary>Starts a command whose output somebody else reads.</summary>
+    public ChildProcess StartProcess(IReadOnlyList<string> arguments, ChildStdio? input = null) =>
+        ChildProcess.Start(new ChildProcessStart
         {
             FileName = Program,
             Arguments = arguments,
             Environment = environment,
             WorkingDirectory = Repository,
-            Input = input is null ? ChildStdio.Null : ChildStdio.Pipe,
+            Input = input ?? ChildStdio.Null,
             Output = ChildStdio.Pipe,
             Error = ChildStdio.Pipe,
         });
-        return new RunningCommand(process, input);
-    }
 
     /// <summary>Runs a workflow with a script to its end, and reads the object that it prints.</summary>
     public async Task<(CommandResult Command, JsonElement Run)> RunAsync(

@@ -1,4 +1,5 @@
 using System.Text;
+using Berth.Engine.Git;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
 using Xunit;
@@ -33,8 +34,8 @@ public sealed class HostileWorkspaceTests
 
         var work = await workspaces.CollectAsync(prepared.Run, Soon);
         await workspaces.DeliverAsync(prepared.Run, work!, Soon);
-        await workspaces.DiffAsync(prepared.Run, work!.HeadCommit, stat: true, Stream.Null, Soon);
-        await workspaces.DiffAsync(prepared.Run, work.HeadCommit, stat: false, Stream.Null, Soon);
+        await workspaces.DiffAsync(prepared.Run, work!.HeadCommit, new DiffOrder(DiffForm.Stat), Stream.Null, Soon);
+        await workspaces.DiffAsync(prepared.Run, work.HeadCommit, new DiffOrder(DiffForm.Patch), Stream.Null, Soon);
         await workspaces.PrepareAsync(place.Request(repository), Soon);
         await workspaces.ReleaseAsync(prepared.Run, Soon);
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Berth.Engine.Git;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
 using Xunit;
@@ -81,7 +82,7 @@ public sealed class RepositoryWorkspacesTests
         await workspaces.ReleaseAsync(run, Soon);
         await workspaces.ReleaseAsync(run, Soon);
         using var patch = new MemoryStream();
-        var written = await workspaces.DiffAsync(run, work!.HeadCommit, stat: false, patch, Soon);
+        var written = await workspaces.DiffAsync(run, work!.HeadCommit, new DiffOrder(DiffForm.Patch), patch, Soon);
 
         Assert.Equal("zeile ü\n\"x\".txt", Assert.Single(work.FilesChanged).Path);
         Assert.Equal(new DiffWritten(HasWork: true, Truncated: false), written);
@@ -176,7 +177,7 @@ public sealed class RepositoryWorkspacesTests
         Assert.False(Directory.Exists(run.Mirror));
 
         using var patch = new MemoryStream();
-        var written = await workspaces.DiffAsync(run, work!.HeadCommit, stat: false, patch, Soon);
+        var written = await workspaces.DiffAsync(run, work!.HeadCommit, new DiffOrder(DiffForm.Patch), patch, Soon);
         Assert.True(written.HasWork);
         Assert.Contains("+new", Encoding.UTF8.GetString(patch.ToArray()), StringComparison.Ordinal);
     }

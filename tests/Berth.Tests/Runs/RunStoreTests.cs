@@ -34,6 +34,69 @@ public sealed class RunStoreTests : IDisposable
     }
 
     [Fact]
+    public void A_key_stands_for_one_run_of_its_owner_and_another_owner_may_use_it_too()
+    {
+        var ticket = new RunTicket(ViaServer: true, "ci") { IdempotencyKey = "k", RequestHash = "h" };
+        store.Insert("a1", Plans.Any() with { Ticket = ticket });
+        store.Insert("a2", Plans.Any() with { Ticket = ticket with { CreatedBy = "ada" } });
+
+        Assert.Throws<RunStore.KeyTakenException>(() => store.Insert("a3", Plans.Any() with { Ticket = ticket }));
+        Assert.Null(store.Find("a3"));
+        var (run, hash) = store.FindByKey(ticket)!.Value;
+        Assert.Equal(("a1", "h"), (run.Id, hash));
+        Assert.Null(store.FindByKey(ticket with { IdempotencyKey = "other" }));
+        Assert.Null(store.FindByKey(RunTicket.Own));
+    }
+
+    [Fact]
+    public void No_more_wait_than_may_however_many_come_at_once()
+    {
+        var ticket = new RunTicket(ViaServer: true, "ci") { QueueLimit = 3, Priority = 1 };
+        var refused = 0;
+        Parallel.For(0, 12, i =>
+        {
+            try
+            {
+                store.Insert($"r{i}", Plans.Any() with { Ticket = ticket });
+            }
+            catch (FailureException full) when (full.Failure.Code is "queue_full")
+            {
+                Interlocked.Increment(ref refused);
+            }
+        });
+
+        Assert.Equal(9, refused);
+        Assert.Equal(3, store.ListWaiting(10).Count);
+        Assert.All(store.ListWaiting(10), run => Assert.Equal(1, run.Priority));
+    }
+
+    [Fact]
+    public void Runs_are_found_by_each_property_and_by_all_of_them()
+    {
+        var ticket = new RunTicket(ViaServer: true, "ci")
+        {
+            Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["team"] = "shop", ["it's"] = "\"1\"" },
+        };
+        store.Insert("a1", Plans.Any() with { Ticket = ticket });
+        store.Insert("a2", Plans.Any() with { Workflow = "fix", Repository = "/b" });
+        store.Insert("a3", Plans.Any() with { Mode = "docker" });
+        store.Finish("a3", new RunOutcome { State = RunState.TimedOut });
+        var team = KeyValuePair.Create("team", "shop");
+        var quoted = KeyValuePair.Create("it's", "\"1\"");
+
+        Assert.Equal(["a3", "a2", "a1"], Ids(new RunFilter()));
+        Assert.Equal(["a1", "a2"], Ids(new RunFilter { OldestFirst = true, Limit = 2 }));
+        Assert.Equal(["a3"], Ids(new RunFilter { OldestFirst = true, After = "a2" }));
+        Assert.Equal(["a2", "a1"], Ids(new RunFilter { After = "a3" }));
+        Assert.Equal(["a1"], Ids(new RunFilter { Labels = [team, quoted] }));
+        Assert.Empty(Ids(new RunFilter { Labels = [team, KeyValuePair.Create("it's", "2")] }));
+        Assert.Equal(["a2"], Ids(new RunFilter { Workflow = "fix", Repository = "/b", Mode = "local" }));
+        Assert.Equal(["a3"], Ids(new RunFilter { States = [RunState.TimedOut, RunState.Lost] }));
+        Assert.Empty(Ids(new RunFilter { Until = DateTimeOffset.UnixEpoch }));
+        Assert.Equal(3, Ids(new RunFilter { Since = DateTimeOffset.UnixEpoch }).Count);
+    }
+
+    [Fact]
     public void Of_many_claims_at_once_no_more_succeed_than_there_are_places()
     {
         var ids = Enumerable.Range(0, 20).Select(i => $"r{i}").ToList();
@@ -43,6 +106,8 @@ public sealed class RunStoreTests : IDisposable
 
         Assert.Equal(3, claimed);
     }
+
+    private IReadOnlyList<string> Ids(RunFilter filter) => [.. store.List(filter).Select(run => run.Id)];
 
     [Fact]
     public void An_outcome_is_recorded_once_and_the_first_one_stays()

@@ -40,6 +40,8 @@ public sealed partial class BoundaryTests
         ["src/Berth.Engine/Gateway/ModelGateway.cs"] = "request",
         ["src/Berth/Program.cs"] = "command",
         ["src/Berth.Supervisor/OutputPump.cs"] = "background loop",
+        ["src/Berth.Server/BerthServer.cs"] = "request",
+        ["src/Berth.Server/Dispatch/Dispatcher.cs"] = "background loop",
     };
 
     [Fact]

@@ -1,0 +1,34 @@
+namespace Berth.Engine;
+
+/// <summary>The settings that only a server has.</summary>
+internal sealed record ServerOptions
+{
+    /// <summary>Where it listens. Default: one port of the loopback.</summary>
+    public IReadOnlyList<Uri> Urls { get; init; } = [new("http://127.0.0.1:7433")];
+
+    /// <summary>How many runs may wait; one more is refused. 1 to 100,000, default 1,000. <c>BERTH_QUEUE</c>.</summary>
+    public int QueueLimit { get; init; } = 1000;
+
+    /// <summary>How many runs of one workflow work at once; null for no bound of its own.
+    /// <c>BERTH_PER_WORKFLOW</c>.</summary>
+    public int? PerWorkflow { get; init; }
+
+    /// <summary>How many runs of one repository work at once; null for no bound of its own.
+    /// <c>BERTH_PER_REPOSITORY</c>.</summary>
+    public int? PerRepository { get; init; }
+
+    /// <summary>Folders whose repositories operators may name by path. Default none: they name URLs.
+    /// <c>BERTH_REPOSITORIES</c>.</summary>
+    public IReadOnlyList<string> Repositories { get; init; } = [];
+
+    /// <summary>The repository of requests that name none. <c>BERTH_REPOSITORY</c>.</summary>
+    public string? DefaultRepository { get; init; }
+
+    /// <summary>With less room on the disk of the home no run is accepted, in bytes. Default 1 GiB.
+    /// <c>BERTH_MIN_DISK</c>.</summary>
+    public long LeastDisk { get; init; } = 1024L * 1024 * 1024;
+
+    /// <summary>With less memory available no run is accepted, in bytes. Default 256 MiB.
+    /// <c>BERTH_MIN_MEMORY</c>.</summary>
+    public long LeastMemory { get; init; } = 256L * 1024 * 1024;
+}

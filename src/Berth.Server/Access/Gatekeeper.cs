@@ -1,0 +1,88 @@
+using Berth.Engine;
+using Berth.Engine.Access;
+using Berth.Protocol;
+using Microsoft.AspNetCore.Http;
+
+namespace Berth.Server.Access;
+
+/// <summary>What an endpoint asks of its caller. One without this is anybody's.</summary>
+/// <param name="Role">The least role.</param>
+internal sealed record NeedsRole(Role Role);
+
+/// <summary>Lets in who belongs, as far as his role goes.</summary>
+internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider time)
+{
+    private const string Bearer = "Bearer ";
+    private static readonly Caller Anybody = new("anybody", Role.Admin);
+    private readonly FailedTokens failures = new(time);
+
+    /// <summary>Who asks. Only behind <see cref="Admit"/>.</summary>
+    public static Caller CallerOf(HttpContext context) => (Caller)context.Items[typeof(Caller)]!;
+
+    /// <summary>Checks a request against what its endpoint asks for.</summary>
+    /// <exception cref="FailureException"><c>token_missing</c>, <c>token_invalid</c>, <c>role_too_low</c>,
+    /// <c>too_many_failures</c>.</exception>
+    public void Admit(HttpContext context)
+    {
+        if (context.GetEndpoint()?.Metadata.GetMetadata<NeedsRole>() is not { } needed)
+        {
+            return;
+        }
+
+        var caller = isOpen ? Anybody : Recognise(context);
+        if (caller.Role < needed.Role)
+        {
+            throw new FailureException(
+                "role_too_low",
+                $"The token {caller.Name} is a {caller.Role.ToString().ToLowerInvariant()}'s, and this takes "
+                    + $"an {needed.Role.ToString().ToLowerInvariant()}'s.",
+                "Ask with another token.",
+                Fault.User);
+        }
+
+        context.Items[typeof(Caller)] = caller;
+    }
+
+    private Caller Recognise(HttpContext context)
+    {
+        var address = context.Connection.RemoteIpAddress;
+        if (failures.IsBarred(address))
+        {
+            throw new FailureException(
+                "too_many_failures",
+                "Too many wrong tokens came from this address.",
+                "Wait a few seconds, and send a token that is good.",
+                Fault.User);
+        }
+
+        var token = TokenOf(context.Request) ?? throw new FailureException(
+            "token_missing",
+            "The request has no token.",
+            "Send the header Authorization: Bearer TOKEN, or x-api-key: TOKEN; berth token create makes one.",
+            Fault.User);
+        if (engine.Tokens.Find(token) is { } caller)
+        {
+            return caller;
+        }
+
+        failures.Add(address);
+        throw new FailureException(
+            "token_invalid",
+            "The token is not one of this server's, or was revoked.",
+            "berth token create, on the server's machine, makes another.",
+            Fault.User);
+    }
+
+    private static string? TokenOf(HttpRequest request)
+    {
+        if (request.Headers["x-api-key"] is [{ Length: > 0 } key])
+        {
+            return key;
+        }
+
+        return request.Headers.Authorization is [{ } header]
+            && header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase)
+            ? header[Bearer.Length..].Trim()
+            : null;
+    }
+}

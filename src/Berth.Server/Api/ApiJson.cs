@@ -1,0 +1,71 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Berth.Engine;
+using Berth.Engine.Claude;
+using Berth.Engine.Executors;
+using Berth.Engine.Network;
+using Berth.Engine.Runs;
+using Berth.Engine.Workflows;
+using Berth.Engine.Workspaces;
+using Berth.Protocol;
+using Microsoft.AspNetCore.Http;
+
+namespace Berth.Server.Api;
+
+/// <summary>How the API writes what it answers: as the command line does with <c>--json</c>.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    IgnoreReadOnlyProperties = true,
+    Converters = [
+        typeof(SnakeCaseEnumConverter<RunState>),
+        typeof(SnakeCaseEnumConverter<CleanupState>),
+        typeof(SnakeCaseEnumConverter<Fault>),
+        typeof(SnakeCaseEnumConverter<PermissionMode>),
+        typeof(SnakeCaseEnumConverter<Trust>),
+        typeof(SnakeCaseEnumConverter<SandboxKind>),
+        typeof(SnakeCaseEnumConverter<NetworkMode>),
+    ])]
+[JsonSerializable(typeof(ProblemDocument))]
+[JsonSerializable(typeof(RunView))]
+[JsonSerializable(typeof(RunPage))]
+[JsonSerializable(typeof(DiffAnswer))]
+[JsonSerializable(typeof(CleanupReport))]
+[JsonSerializable(typeof(ServerVersion))]
+[JsonSerializable(typeof(ServerHealth))]
+[JsonSerializable(typeof(IReadOnlyList<WorkflowListing>))]
+[JsonSerializable(typeof(IReadOnlyList<ExecutorProbe>))]
+internal sealed partial class ApiJson : JsonSerializerContext
+{
+    /// <summary>The same with plain characters.</summary>
+    public static ApiJson Readable => field ??= new(new JsonSerializerOptions(Default.Options)
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}
+
+/// <summary>What a run changed.</summary>
+internal sealed record DiffAnswer(
+    string Id, string? Branch, string? BaseCommit, string? HeadCommit, IReadOnlyList<ChangedFile> FilesChanged,
+    string Diff);
+
+/// <summary>What answers.</summary>
+internal sealed record ServerVersion(string Version, string ClaudeVersion);
+
+/// <summary>How it is.</summary>
+internal sealed record ServerHealth(string Status);
+
+/// <summary>Writes answers.</summary>
+internal static class Answer
+{
+    /// <summary>Answers with a document.</summary>
+    public static async Task JsonAsync<T>(
+        HttpContext context, T document, JsonTypeInfo<T> type, string contentType = "application/json")
+    {
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(document, type);
+        context.Response.ContentType = contentType;
+        context.Response.ContentLength = bytes.Length;
+        await context.Response.Body.WriteAsync(bytes, context.RequestAborted);
+    }
+}

@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
+using Berth.Protocol;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace Berth.Server.Api;
+
+/// <summary>What an error looks like: problem details (RFC 9457) with the codes of the command line.</summary>
+internal sealed record ProblemDocument
+{
+    /// <summary>A URI that names the code.</summary>
+    public required string Type { get; init; }
+
+    /// <summary>The status in words.</summary>
+    public required string Title { get; init; }
+
+    public required int Status { get; init; }
+
+    /// <summary>What was attempted, on what, and what came back.</summary>
+    public required string Detail { get; init; }
+
+    /// <summary>The code; listed in docs/TROUBLESHOOTING.md.</summary>
+    public required string Code { get; init; }
+
+    /// <summary>What to do next, or empty.</summary>
+    public required string Hint { get; init; }
+
+    /// <summary>Who has to act.</summary>
+    public required Fault Fault { get; init; }
+}
+
+/// <summary>Turns failures into answers: the only place that decides on statuses.</summary>
+internal static class Problem
+{
+    /// <summary>The type of the body.</summary>
+    public const string ContentType = "application/problem+json";
+
+    private const int RetryAfterSeconds = 5;
+
+    private static readonly Dictionary<string, int> Statuses = new(StringComparer.Ordinal)
+    {
+        ["token_missing"] = StatusCodes.Status401Unauthorized,
+        ["token_invalid"] = StatusCodes.Status401Unauthorized,
+        ["role_too_low"] = StatusCodes.Status403Forbidden,
+        ["repository_forbidden"] = StatusCodes.Status403Forbidden,
+        ["sandbox_forbidden"] = StatusCodes.Status403Forbidden,
+        ["run_not_found"] = StatusCodes.Status404NotFound,
+        ["not_found"] = StatusCodes.Status404NotFound,
+        ["method_not_allowed"] = StatusCodes.Status405MethodNotAllowed,
+        ["branch_taken"] = StatusCodes.Status409Conflict,
+        ["idempotency_conflict"] = StatusCodes.Status409Conflict,
+        ["run_not_final"] = StatusCodes.Status409Conflict,
+        ["changes_gone"] = StatusCodes.Status410Gone,
+        ["body_too_large"] = StatusCodes.Status413PayloadTooLarge,
+        ["media_type_not_json"] = StatusCodes.Status415UnsupportedMediaType,
+        ["queue_full"] = StatusCodes.Status429TooManyRequests,
+        ["too_many_failures"] = StatusCodes.Status429TooManyRequests,
+        ["disk_low"] = StatusCodes.Status503ServiceUnavailable,
+        ["memory_low"] = StatusCodes.Status503ServiceUnavailable,
+        ["draining"] = StatusCodes.Status503ServiceUnavailable,
+    };
+
+    /// <summary>The status of a failure.</summary>
+    public static int StatusOf(Failure failure) => Statuses.TryGetValue(failure.Code, out var status) ? status
+        : failure.Fault switch
+        {
+            Fault.User => StatusCodes.Status400BadRequest,
+            Fault.Berth => StatusCodes.Status500InternalServerError,
+            _ => StatusCodes.Status503ServiceUnavailable,
+        };
+
+    /// <summary>Answers with a failure.</summary>
+    public static Task WriteAsync(HttpContext context, Failure failure)
+    {
+        var status = StatusOf(failure);
+        var document = new ProblemDocument
+        {
+            Type = $"urn:berth:problem:{failure.Code}",
+            Title = ReasonPhrases.GetReasonPhrase(status),
+            Status = status,
+            Detail = failure.Message,
+            Code = failure.Code,
+            Hint = failure.Hint,
+            Fault = failure.Fault,
+        };
+        context.Response.StatusCode = status;
+        if (status is StatusCodes.Status401Unauthorized)
+        {
+            context.Response.Headers.WWWAuthenticate = "Bearer realm=\"berth\"";
+        }
+
+        if (status is StatusCodes.Status429TooManyRequests or StatusCodes.Status503ServiceUnavailable)
+        {
+            context.Response.Headers.RetryAfter = RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
+        }
+
+        return Answer.JsonAsync(context, document, ApiJson.Readable.ProblemDocument, ContentType);
+    }
+}
+
+/// <summary>A page of runs.</summary>
+/// <param name="Runs">The runs.</param>
+/// <param name="Next">What to say as <c>cursor</c> for the next page; null where there is none.</param>
+internal sealed record RunPage(IReadOnlyList<Engine.Runs.RunView> Runs, [property: JsonIgnore(
+    Condition = JsonIgnoreCondition.Never)] string? Next);

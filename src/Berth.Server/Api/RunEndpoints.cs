@@ -1,0 +1,141 @@
+using System.Net.Mime;
+using System.Text;
+using Berth.Engine;
+using Berth.Engine.Access;
+using Berth.Engine.Git;
+using Berth.Engine.Runs;
+using Berth.Protocol;
+using Berth.Server.Access;
+using Berth.Server.Dispatch;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Berth.Server.Api;
+
+/// <summary>Runs: make them, look at them, stop them, clean up after them.</summary>
+internal sealed class RunEndpoints(
+    BerthEngine engine, BerthOptions options, Dispatcher dispatcher, EventStream events, CancellationToken stop)
+{
+    private const string OneRun = "/runs/{id}";
+
+    /// <summary>Adds them.</summary>
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/runs", CreateAsync).WithMetadata(new NeedsRole(Role.Operator));
+        routes.MapGet("/runs", ListAsync).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun, ShowAsync).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapDelete(OneRun, CleanUpAsync).WithMetadata(new NeedsRole(Role.Operator));
+        routes.MapPost(OneRun + "/cancel", CancelAsync).WithMetadata(new NeedsRole(Role.Operator));
+        routes.MapGet(OneRun + "/diff", DiffAsync).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/patch", PatchAsync).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/events", EventsAsync).WithMetadata(new NeedsRole(Role.Viewer));
+    }
+
+    private async Task CreateAsync(HttpContext context)
+    {
+        Capacity.Check(options);
+        using var body = await RequestBody.ReadAsync(context.Request);
+        var request = RunOrders.Read(body, Gatekeeper.CallerOf(context), options);
+        var accepted = await engine.AcceptAsync(request, context.RequestAborted);
+        if (accepted.IsNew)
+        {
+            Note(context, "run.create", accepted.Run.Id);
+            dispatcher.Wake();
+        }
+
+        context.Response.StatusCode = StatusCodes.Status202Accepted;
+        context.Response.Headers.Location = $"/api/v1/runs/{accepted.Run.Id}";
+        await Answer.JsonAsync(context, accepted.Run, ApiJson.Readable.RunView);
+    }
+
+    private Task ListAsync(HttpContext context)
+    {
+        var filter = RunFilters.Read(context.Request.Query);
+
+        // One more than asked for tells whether there is another page.
+        var found = engine.List(filter with { Limit = filter.Limit + 1 });
+        var page = found.Take(filter.Limit).ToList();
+        var next = found.Count > page.Count ? page[^1].Id : null;
+        return Answer.JsonAsync(context, new RunPage(page, next), ApiJson.Readable.RunPage);
+    }
+
+    private Task ShowAsync(HttpContext context) =>
+        Answer.JsonAsync(context, RunOf(context), ApiJson.Readable.RunView);
+
+    private async Task CancelAsync(HttpContext context)
+    {
+        var run = RunOf(context);
+        var force = context.Request.Query["force"] is ["true"];
+        if (!run.State.IsFinal())
+        {
+            engine.RequestCancel(run.Id, force);
+            Note(context, force ? "run.kill" : "run.cancel", run.Id);
+            dispatcher.Wake();
+        }
+
+        await Answer.JsonAsync(context, engine.Find(run.Id)!, ApiJson.Readable.RunView);
+    }
+
+    private async Task CleanUpAsync(HttpContext context)
+    {
+        var run = RunOf(context);
+        var isDry = context.Request.Query["dryRun"] is ["true"];
+        var report = await engine.CleanUpAsync(new CleanupSelection(run.Id), isDry, context.RequestAborted);
+        if (!isDry)
+        {
+            Note(context, "run.cleanup", run.Id);
+        }
+
+        await Answer.JsonAsync(context, report, ApiJson.Readable.CleanupReport);
+    }
+
+    private async Task DiffAsync(HttpContext context)
+    {
+        var run = RunOf(context);
+        var stat = context.Request.Query["stat"] is ["true"];
+        var file = context.Request.Query["file"] is [{ Length: > 0 } named] ? named : null;
+        if (file is not null && !IsInside(file))
+        {
+            throw new FailureException("not_found", "No repository has a file of that name.", string.Empty, Fault.User);
+        }
+
+        var order = new DiffOrder(stat ? DiffForm.Stat : DiffForm.Patch, file);
+        var asJson = context.Request.Headers.Accept.Any(
+            value => value?.Contains(MediaTypeNames.Application.Json, StringComparison.OrdinalIgnoreCase) == true);
+        if (!asJson)
+        {
+            await WriteAsync(context, run.Id, order);
+            return;
+        }
+
+        using var diff = new MemoryStream();
+        await engine.WriteDiffAsync(run.Id, order, diff, context.RequestAborted);
+        var text = Encoding.UTF8.GetString(diff.GetBuffer(), 0, (int)diff.Length);
+        var answer = new DiffAnswer(run.Id, run.Branch, run.BaseCommit, run.HeadCommit, run.FilesChanged, text);
+        await Answer.JsonAsync(context, answer, ApiJson.Readable.DiffAnswer);
+    }
+
+    private Task PatchAsync(HttpContext context) =>
+        WriteAsync(context, RunOf(context).Id, new DiffOrder(DiffForm.Mails));
+
+    private Task EventsAsync(HttpContext context) => events.WriteAsync(context, RunOf(context), stop);
+
+    // What a file holds is the agent's: as plain text it is nothing that a browser would run.
+    private async Task WriteAsync(HttpContext context, string id, DiffOrder order)
+    {
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        await engine.WriteDiffAsync(id, order, context.Response.Body, context.RequestAborted);
+    }
+
+    // A run's whole id or a part of it that names no other.
+    private RunView RunOf(HttpContext context) =>
+        engine.Resolve((string)context.GetRouteValue("id")!);
+
+    private void Note(HttpContext context, string action, string id) => engine.Audit.Add(
+        Gatekeeper.CallerOf(context), action, id, context.Connection.RemoteIpAddress?.ToString() ?? string.Empty);
+
+    private static bool IsInside(string file) =>
+        !file.Contains('\0', StringComparison.Ordinal)
+        && !Array.Exists(file.Split('/'), part => part is "" or "." or "..");
+}

@@ -1,0 +1,132 @@
+using System.Security.Cryptography;
+using Berth.Engine;
+using Berth.Engine.Access;
+using Berth.Engine.Executors;
+using Berth.Engine.Runs;
+using Berth.Engine.Workspaces;
+using Berth.Protocol;
+
+namespace Berth.Server.Api;
+
+/// <summary>Reads what somebody asks a server for, and refuses what his role does not reach.</summary>
+/// <remarks>
+/// A server works with rights that its callers do not have: it reads every repository of its user. So a path is an
+/// operator's to name only where the server's owner has said so, and a run without a sandbox is the admin's alone.
+/// </remarks>
+internal static class RunOrders
+{
+    private const int LongestTimeout = 24 * 60 * 60;
+
+    private static readonly string[] Fields =
+    [
+        "workflow", "message", "repository", "ref", "branch", "mode", "model", "maxTurns", "maxBudgetUsd",
+        "timeoutSeconds", "env", "sandbox", "keep", "labels", "idempotencyKey", "priority",
+    ];
+
+    /// <summary>Reads a request.</summary>
+    /// <exception cref="FailureException"><c>request_invalid</c>, <c>repository_missing</c>,
+    /// <c>repository_forbidden</c>, <c>sandbox_forbidden</c>, <c>label_invalid</c>.</exception>
+    public static RunRequest Read(RequestBody body, Caller caller, BerthOptions options)
+    {
+        body.RefuseOthers(Fields);
+        var request = new RunRequest
+        {
+            Workflow = body.Required("workflow"),
+            Message = body.Required("message"),
+            Repository = body.Text("repository") ?? options.Server.DefaultRepository ?? throw NoRepository(),
+            CurrentDirectory = options.Home,
+            Ref = body.Text("ref"),
+            Branch = body.Text("branch"),
+            Mode = body.Text("mode"),
+            Model = body.Text("model"),
+            MaxTurns = body.Whole("maxTurns", 1, 1000),
+            MaxBudgetUsd = body.Amount("maxBudgetUsd"),
+            Timeout = body.Whole("timeoutSeconds", 1, LongestTimeout) is { } seconds
+                ? TimeSpan.FromSeconds(seconds)
+                : null,
+            Environment = body.Texts("env"),
+            Sandbox = body.Text("sandbox"),
+            Keep = body.Switch("keep"),
+            Ticket = new RunTicket(ViaServer: true, caller.Name)
+            {
+                Labels = Checked(body.Texts("labels")),
+                IdempotencyKey = Short("idempotencyKey", body.Text("idempotencyKey")),
+                Priority = body.Whole("priority", -RunTicket.MostPriority, RunTicket.MostPriority) ?? 0,
+                RequestHash = Convert.ToHexStringLower(SHA256.HashData(body.Bytes)),
+                QueueLimit = options.Server.QueueLimit,
+            },
+        };
+        return Permitted(request, caller, options);
+    }
+
+    /// <summary>The request, where the caller may make it.</summary>
+    public static RunRequest Permitted(RunRequest request, Caller caller, BerthOptions options)
+    {
+        if (caller.Role == Role.Admin)
+        {
+            return request;
+        }
+
+        if (request.Sandbox is "none")
+        {
+            throw new FailureException(
+                "sandbox_forbidden",
+                "A run without a sandbox is a bare process of the server's user, which an operator may not start.",
+                "Leave out the sandbox, or ask with an admin's token.",
+                Fault.User);
+        }
+
+        var source = RepositorySource.Parse(request.Repository!, request.CurrentDirectory);
+        var isOwn = string.Equals(request.Repository, options.Server.DefaultRepository, StringComparison.Ordinal);
+        if (source.Kind == RepositoryKind.Path && !isOwn
+            && !options.Server.Repositories.Any(folder => IsBelow(source.Location, folder)))
+        {
+            throw new FailureException(
+                "repository_forbidden",
+                "Operators may not name a repository of the server's machine by that path.",
+                "Name a URL, or have the folder put into BERTH_REPOSITORIES.",
+                Fault.User);
+        }
+
+        return request;
+    }
+
+    // Both are followed to where they really are, so that no link leads out.
+    private static bool IsBelow(string path, string folder) =>
+        RealPath.Of(path) is { } real && RealPath.Of(folder) is { } root && RealPath.IsWithin(real, root);
+
+    private static Dictionary<string, string> Checked(Dictionary<string, string> labels)
+    {
+        if (labels.Count > RunTicket.MostLabels || labels.Any(label => !IsLabel(label.Key, label.Value)))
+        {
+            throw new FailureException(
+                "label_invalid",
+                $"The labels are not valid: expected at most {RunTicket.MostLabels}, their names of letters, digits "
+                    + $"and . _ - /, names and values of at most {RunTicket.LongestText} characters.",
+                "Send labels such as {\"team\": \"shop\"}.",
+                Fault.User);
+        }
+
+        return labels;
+    }
+
+    private static bool IsLabel(string name, string value) =>
+        name.Length is > 0 and <= RunTicket.LongestText && value.Length <= RunTicket.LongestText
+        && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '/')
+        && !value.Any(char.IsControl);
+
+    private static string? Short(string name, string? text) =>
+        text is null or { Length: > 0 and <= RunTicket.LongestText } && !(text?.Any(char.IsControl) ?? false)
+            ? text
+            : throw new FailureException(
+                "request_invalid",
+                $"The field {name} is not valid: expected 1 to {RunTicket.LongestText} characters.",
+                "docs/API.md says what can be sent.",
+                Fault.User);
+
+    private static FailureException NoRepository() => new(
+        "repository_missing",
+        "The request names no repository, and the server has none for such requests.",
+        "Send the field repository, or have BERTH_REPOSITORY set.",
+        Fault.User);
+}

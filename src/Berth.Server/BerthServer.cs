@@ -1,0 +1,205 @@
+using Berth.Engine;
+using Berth.Engine.Access;
+using Berth.Protocol;
+using Berth.Protocol.Posix;
+using Berth.Server.Access;
+using Berth.Server.Api;
+using Berth.Server.Dispatch;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
+
+namespace Berth.Server;
+
+/// <summary>How a server is started.</summary>
+/// <param name="IsOpen">Whether nobody needs a token; on a loopback address only.</param>
+/// <param name="LogAsJson">Whether the log is one JSON object a line.</param>
+/// <param name="Announce">Takes what people should read once: the first token, and where it listens.</param>
+internal sealed record ServerStart(bool IsOpen, bool LogAsJson, Action<string> Announce);
+
+/// <summary>The server of a home, from its start to its end. Read this file first.</summary>
+/// <remarks>
+/// (1) Take the home: one server each. (2) Take up what an earlier one has left, before anything is accepted. (3)
+/// Listen, and say where. (4) Give places to runs that wait, until somebody wants it to end. (5) Accept no more, and
+/// let go of the runs: their supervisors keep them.
+/// </remarks>
+internal sealed partial class BerthServer(
+    BerthEngine engine, BerthOptions options, ServerStart start, TimeProvider time)
+{
+    private const string Listed = "docs/API.md lists the addresses.";
+    private static readonly TimeSpan LetGoLimit = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan CloseLimit = TimeSpan.FromSeconds(1);
+    private volatile bool isReady;
+
+    /// <summary>Runs until it is to stop.</summary>
+    /// <exception cref="FailureException"><c>server_running</c>, <c>address_in_use</c>,
+    /// <c>no_auth_not_local</c>.</exception>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        if (start.IsOpen && options.Server.Urls.FirstOrDefault(url => !url.IsLoopback) is { } far)
+        {
+            throw new FailureException(
+                "no_auth_not_local",
+                $"--no-auth was asked for, and {far} can be reached from other machines.",
+                "Leave out --no-auth, or listen on http://127.0.0.1:PORT.",
+                Fault.Operator);
+        }
+
+        using var home = ServerLock.Take(options.Home); // (1)
+        await using var application = Build(stop, out var dispatcher);
+        await using var running = dispatcher;
+        var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
+        LogRecovered(log, dispatcher.Recover()); // (2)
+        await ListenAsync(application, home); // (3)
+        dispatcher.Begin(); // (4)
+        isReady = true;
+        var ended = new TaskCompletionSource();
+        await using (stop.Register(ended.SetResult))
+        {
+            await ended.Task;
+        }
+
+        isReady = false; // (5)
+        LogDrains(log);
+        using var close = new CancellationTokenSource(CloseLimit, time);
+        await application.StopAsync(close.Token);
+        await dispatcher.LetGoAsync(LetGoLimit);
+    }
+
+    private WebApplication Build(CancellationToken stop, out Dispatcher dispatcher)
+    {
+        // Nothing of the folder that it is started in, nor of variables that are not ours, steers it.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+            (kestrel.AddServerHeader, kestrel.Limits.MaxRequestBodySize) = (false, RequestBody.MostBytes))
+            .UseUrls([.. options.Server.Urls.Select(url => url.AbsoluteUri)]);
+        builder.Services.AddRoutingCore();
+        builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning);
+        _ = start.LogAsJson
+            ? builder.Logging.AddJsonConsole(console => console.IncludeScopes = true)
+            : builder.Logging.AddSimpleConsole(console =>
+                (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss "));
+        builder.Services.Configure<ConsoleLoggerOptions>(console =>
+            console.LogToStandardErrorThreshold = LogLevel.Trace);
+        var application = builder.Build();
+        var limits = new PlaceLimits(options.MaxConcurrent, options.Server.PerWorkflow, options.Server.PerRepository);
+        dispatcher = new Dispatcher(
+            engine, limits, time, application.Services.GetRequiredService<ILogger<Dispatcher>>());
+        Route(application, dispatcher, stop);
+        return application;
+    }
+
+    private void Route(WebApplication application, Dispatcher dispatcher, CancellationToken stop)
+    {
+        var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
+        var gatekeeper = new Gatekeeper(engine, start.IsOpen, time);
+        application.Use(next => context => AnswerAsync(context, next, log));
+        application.UseRouting();
+        application.Use(next => context =>
+        {
+            gatekeeper.Admit(context);
+            return next(context);
+        });
+        var service = new ServiceEndpoints(engine, () => isReady);
+        service.MapHealth(application);
+        var api = application.MapGroup("/api/v1");
+        service.Map(api);
+        new RunEndpoints(engine, options, dispatcher, new EventStream(engine, time), stop).Map(api);
+    }
+
+    private async Task ListenAsync(WebApplication application, ServerLock home)
+    {
+        var first = start.IsOpen || engine.Tokens.List().Count > 0
+            ? null
+            : engine.Tokens.Create("admin", Role.Admin);
+        try
+        {
+            await application.StartAsync();
+        }
+        catch (IOException taken)
+        {
+            throw new FailureException(
+                "address_in_use",
+                $"The server could not listen at {string.Join(", ", options.Server.Urls)}: {taken.Message}",
+                "Choose another address with --urls.",
+                Fault.Operator,
+                taken);
+        }
+
+        home.Write(new ServerPresence(ProcessIdentity.Of(Environment.ProcessId)!, [.. application.Urls]));
+        start.Announce($"Berth listens at {string.Join(", ", application.Urls)}.");
+        if (first is { Token: var token })
+        {
+            start.Announce($"The admin's token, which is shown this once: {token}");
+        }
+    }
+
+    // The boundary of a request: whatever happens in it ends here.
+    private static async Task AnswerAsync(HttpContext context, RequestDelegate next, ILogger log)
+    {
+        try
+        {
+            await next(context);
+            if (!context.Response.HasStarted && context.Response.StatusCode >= StatusCodes.Status400BadRequest
+                && context.Response.ContentType is null)
+            {
+                await Problem.WriteAsync(context, Unanswered(context));
+            }
+        }
+        catch (FailureException failed) when (!context.Response.HasStarted)
+        {
+            context.Response.Clear();
+            await Problem.WriteAsync(context, failed.Failure);
+        }
+        catch (BadHttpRequestException bad) when (!context.Response.HasStarted)
+        {
+            await Problem.WriteAsync(
+                context,
+                bad.StatusCode == StatusCodes.Status413PayloadTooLarge
+                    ? RequestBody.TooLarge().Failure
+                    : new Failure("request_invalid", "The request is not valid HTTP.", string.Empty, Fault.User));
+        }
+        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // Whoever asked has gone.
+        }
+        catch (OperationCanceledException) when (context.Response.HasStarted)
+        {
+            // The server ends, and a stream with it; its reader goes on where it was at the next one.
+        }
+        catch (Exception defect)
+        {
+            LogDefect(log, context.Request.Path, defect);
+            if (context.Response.HasStarted)
+            {
+                context.Abort();
+                return;
+            }
+
+            context.Response.Clear();
+            await Problem.WriteAsync(context, new Failure(
+                "internal_error",
+                "Berth itself failed.",
+                "The server's log says more; please report it.",
+                Fault.Berth));
+        }
+    }
+
+    private static Failure Unanswered(HttpContext context) =>
+        context.Response.StatusCode == StatusCodes.Status405MethodNotAllowed
+            ? new("method_not_allowed", "That cannot be done with this address.", Listed, Fault.User)
+            : new("not_found", "There is nothing at this address.", Listed, Fault.User);
+
+    [LoggerMessage(10, LogLevel.Information, "{Count} runs of before were taken up")]
+    private static partial void LogRecovered(ILogger log, int count);
+
+    [LoggerMessage(11, LogLevel.Information, "ending; the runs go on under their supervisors")]
+    private static partial void LogDrains(ILogger log);
+
+    [LoggerMessage(12, LogLevel.Error, "a request to {Path} failed")]
+    private static partial void LogDefect(ILogger log, PathString path, Exception defect);
+}

@@ -1,0 +1,168 @@
+using System.Collections.Concurrent;
+using Berth.Engine;
+using Microsoft.Extensions.Logging;
+
+namespace Berth.Server.Dispatch;
+
+/// <summary>Gives waiting runs their places and hosts them, and those that have lost their host.</summary>
+/// <remarks>
+/// Everything that counts is in the database, the run directories and the supervisors: this object may be gone between
+/// any two lines, and the next server goes on. In this process it hosts a run as a task; the run itself belongs to its
+/// supervisor.
+/// </remarks>
+internal sealed partial class Dispatcher(
+    BerthEngine engine, PlaceLimits limits, TimeProvider time, ILogger<Dispatcher> log) : IAsyncDisposable
+{
+    // More than can have a place in one turn by far; who waits behind them is looked at in the next.
+    private const int MostLookedAt = 2000;
+    private static readonly TimeSpan Turn = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan OrphanInterval = TimeSpan.FromSeconds(10);
+
+    private readonly CancellationTokenSource stop = new();
+    private readonly ConcurrentDictionary<string, (PlacedRun? Place, Task Task)> hosted = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim wake = new(0, 1);
+    private Task loop = Task.CompletedTask;
+    private long orphansSeen;
+
+    /// <summary>How many runs have a place here.</summary>
+    public int Placed => hosted.Values.Count(run => run.Place is not null);
+
+    /// <summary>Takes up what an earlier server, or a host that died, has left.</summary>
+    /// <returns>How many runs.</returns>
+    public int Recover()
+    {
+        orphansSeen = time.GetTimestamp();
+        var orphans = engine.ListOrphans().Where(id => !hosted.ContainsKey(id)).ToList();
+        foreach (var id in orphans)
+        {
+            // It was given its place before, and what it is doing cannot wait.
+            Host(id, place: null);
+        }
+
+        return orphans.Count;
+    }
+
+    /// <summary>Begins to give places.</summary>
+    public void Begin() => loop = RunAsync();
+
+    /// <summary>There may be a run that waits, or a place that is free.</summary>
+    public void Wake()
+    {
+        try
+        {
+            wake.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // It was told already.
+        }
+    }
+
+    /// <summary>Lets go of all runs: their supervisors keep them.</summary>
+    /// <param name="patience">How long to wait for their tasks to end.</param>
+    public async Task LetGoAsync(TimeSpan patience)
+    {
+        await stop.CancelAsync();
+        await Task.WhenAny(
+            Task.WhenAll([loop, .. hosted.Values.Select(run => run.Task)]), Task.Delay(patience, time));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        stop.Dispose();
+        wake.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                Dispatch();
+                if (time.GetElapsedTime(orphansSeen) > OrphanInterval && Recover() is > 0 and var count)
+                {
+                    LogOrphans(count);
+                }
+
+                await wake.WaitAsync(Turn, stop.Token);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception failed)
+            {
+                // The boundary of a turn: a database that is locked or full for a while ends no server.
+                LogTurn(failed);
+                await Task.Delay(Turn, time);
+            }
+        }
+    }
+
+    private void Dispatch()
+    {
+        var waiting = engine.ListWaiting(MostLookedAt).Where(run => !hosted.ContainsKey(run.Id)).ToList();
+        foreach (var cancelled in waiting.Where(run => run.IsCancelled))
+        {
+            // It needs no place, only an end.
+            Host(cancelled.Id, place: null);
+        }
+
+        var placed = hosted.Values.Select(run => run.Place).OfType<PlacedRun>().ToList();
+        foreach (var run in FairChoice.Among([.. waiting.Where(run => !run.IsCancelled)], placed, limits))
+        {
+            Host(run.Id, new PlacedRun(run.Workflow, run.Repository));
+        }
+    }
+
+    private void Host(string id, PlacedRun? place)
+    {
+        // Known before it is begun, so that it is never begun twice.
+        var begin = new TaskCompletionSource();
+        hosted[id] = (place, HostAsync(id, begin.Task));
+        begin.SetResult();
+    }
+
+    private async Task HostAsync(string id, Task begin)
+    {
+        await begin;
+        await Task.Yield();
+        using var scope = log.BeginScope(new Dictionary<string, object>(StringComparer.Ordinal) { ["run"] = id });
+        try
+        {
+            LogBegins(id);
+            await engine.HostAsync(id, stop.Token);
+            LogEnded(id, engine.Find(id)?.State.ToString() ?? "gone");
+        }
+        catch (Exception failed) when (!stop.IsCancellationRequested)
+        {
+            // The boundary of one run's host: it is an orphan now, and is taken up again.
+            LogHost(id, failed);
+        }
+        finally
+        {
+            hosted.TryRemove(id, out _);
+            if (!stop.IsCancellationRequested)
+            {
+                Wake();
+            }
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Information, "run {Run} begins")]
+    private partial void LogBegins(string run);
+
+    [LoggerMessage(2, LogLevel.Information, "run {Run} is {State}")]
+    private partial void LogEnded(string run, string state);
+
+    [LoggerMessage(3, LogLevel.Warning, "{Count} runs had lost their host; it is here now")]
+    private partial void LogOrphans(int count);
+
+    [LoggerMessage(4, LogLevel.Error, "the host of run {Run} failed; it is taken up again")]
+    private partial void LogHost(string run, Exception failed);
+
+    [LoggerMessage(5, LogLevel.Error, "a turn of the dispatcher failed; the next one follows")]
+    private partial void LogTurn(Exception failed);
+}

@@ -1,0 +1,134 @@
+namespace Berth;
+
+/// <summary>The settings of a server: rows of <see cref="SettingsTable"/>.</summary>
+internal static class ServerSettings
+{
+    /// <summary>What an address must be, to end the sentence "expected …".</summary>
+    public const string UrlExpected = "an http URL of an address and a port, without a path";
+
+    private const long Mebi = 1024 * 1024;
+    private const long Tebi = Mebi * Mebi;
+
+    /// <summary>The rows.</summary>
+    public static IReadOnlyList<Setting> All { get; } = [.. Requests(), .. Bounds(), .. Room()];
+
+    /// <summary>An address to listen at, or null where the text is none.</summary>
+    public static Uri? UrlOf(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http"
+        && url is { UserInfo: "", AbsolutePath: "/", Query: "", Fragment: "" }
+            ? url
+            : null;
+
+    private static IEnumerable<Setting> Requests() =>
+    [
+        new()
+        {
+            Variable = "BERTH_URLS",
+            Key = "urls",
+            Separator = ',',
+            Unit = "URLs",
+            Range = UrlExpected,
+            Default = "http://127.0.0.1:7433",
+            Description = "Where berth serve listens.",
+            Bind = (options, value) =>
+                value.Words.Select(UrlOf).OfType<Uri>().ToList() is { Count: > 0 } urls
+                && urls.Count == value.Words.Count
+                    ? options with { Server = options.Server with { Urls = urls } }
+                    : null,
+        },
+        new()
+        {
+            Variable = "BERTH_REPOSITORY",
+            Key = "repository",
+            Unit = "path or URL",
+            Range = "a repository's path or URL",
+            Default = "none: a request must name one",
+            Description = "The repository of a server's requests that name none.",
+            Bind = (options, value) => value.Text.Length > 0
+                ? options with { Server = options.Server with { DefaultRepository = value.Text } }
+                : null,
+        },
+        new()
+        {
+            Variable = "BERTH_REPOSITORIES",
+            Key = "repositories",
+            Separator = ':',
+            Unit = "paths",
+            Range = "folders' paths",
+            Default = "none: operators name URLs",
+            Description = "Folders of the server's machine whose repositories operators may name by path. "
+                + "Admins may name any.",
+            Bind = (options, value) => value.Paths is { } paths
+                ? options with { Server = options.Server with { Repositories = paths } }
+                : null,
+        },
+    ];
+
+    private static IEnumerable<Setting> Bounds() =>
+    [
+        new()
+        {
+            Variable = "BERTH_QUEUE",
+            Key = "queue",
+            Unit = "runs",
+            Range = "1 to 100000",
+            Default = "1000",
+            Description = "How many runs may wait at a server; one more is refused.",
+            Bind = (options, value) => value.Count(1, 100_000) is { } count
+                ? options with { Server = options.Server with { QueueLimit = count } }
+                : null,
+        },
+        new()
+        {
+            Variable = "BERTH_PER_WORKFLOW",
+            Key = "perWorkflow",
+            Unit = "runs",
+            Range = "1 to 1000",
+            Default = "no bound of its own",
+            Description = "How many runs of one workflow a server lets work at once.",
+            Bind = (options, value) => value.Count(1, 1000) is { } count
+                ? options with { Server = options.Server with { PerWorkflow = count } }
+                : null,
+        },
+        new()
+        {
+            Variable = "BERTH_PER_REPOSITORY",
+            Key = "perRepository",
+            Unit = "runs",
+            Range = "1 to 1000",
+            Default = "no bound of its own",
+            Description = "How many runs of one repository a server lets work at once.",
+            Bind = (options, value) => value.Count(1, 1000) is { } count
+                ? options with { Server = options.Server with { PerRepository = count } }
+                : null,
+        },
+    ];
+
+    private static IEnumerable<Setting> Room() =>
+    [
+        new()
+        {
+            Variable = "BERTH_MIN_DISK",
+            Key = "minDisk",
+            Unit = "bytes",
+            Range = "1M to 1024G (K, M and G are understood)",
+            Default = "1G",
+            Description = "With less room on its disk a server accepts no run.",
+            Bind = (options, value) => value.Bytes(Mebi, Tebi) is { } bytes
+                ? options with { Server = options.Server with { LeastDisk = bytes } }
+                : null,
+        },
+        new()
+        {
+            Variable = "BERTH_MIN_MEMORY",
+            Key = "minMemory",
+            Unit = "bytes",
+            Range = "1M to 1024G (K, M and G are understood)",
+            Default = "256M",
+            Description = "With less memory available a server accepts no run.",
+            Bind = (options, value) => value.Bytes(Mebi, Tebi) is { } bytes
+                ? options with { Server = options.Server with { LeastMemory = bytes } }
+                : null,
+        },
+    ];
+}
