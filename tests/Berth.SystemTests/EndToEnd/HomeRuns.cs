@@ -86,6 +86,37 @@ internal static class HomeRuns
             () => !LockFile.IsHeld(home.RunFile(id, "host.lock")), $"the host of {id} is dead", BerthHome.Patience);
     }
 
+    /// <summary>The supervisor of a run, as this machine numbers it.</summary>
+    public static ProcessIdentity? SupervisorOf(this BerthHome home, string id)
+    {
+        var record = new[] { "container.json", "handle.json" }.Select(name => home.RunFile(id, name))
+            .FirstOrDefault(File.Exists);
+        return record is null
+            ? null
+            : JsonDocument.Parse(File.ReadAllBytes(record)).RootElement.GetProperty("supervisor")
+                .Deserialize<ProcessIdentity>(JsonSerializerOptions.Web);
+    }
+
+    /// <summary>What a power cut and a new boot leave of runs: no process, and records that name a boot which is
+    /// over.</summary>
+    public static async Task RebootAsync(this BerthHome home, params IReadOnlyList<string> ids)
+    {
+        await Task.WhenAll(ids.Select(home.KillHostAsync));
+        foreach (var id in ids)
+        {
+            home.SupervisorOf(id)?.Signal(Kill);
+            await NothingLeftAsync(id);
+            foreach (var record in Directory.EnumerateFiles(home.RunFile(id, "."), "*.json"))
+            {
+                var said = await File.ReadAllTextAsync(record, Cancel);
+                await File.WriteAllTextAsync(
+                    record,
+                    said.Replace(ProcessIdentity.CurrentBootId, Guid.Empty.ToString(), StringComparison.Ordinal),
+                    Cancel);
+            }
+        }
+    }
+
     /// <summary>The processes that host a run.</summary>
     public static IReadOnlyList<ProcessIdentity> HostsOf(string id) =>
         ProcessesWhere(folder => Read(Path.Combine(folder, "cmdline")).Contains(

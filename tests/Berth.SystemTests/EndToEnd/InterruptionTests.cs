@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Berth.Protocol.Posix;
 using Xunit;
 
 namespace Berth.SystemTests.EndToEnd;
@@ -143,12 +142,7 @@ public sealed class InterruptionTests
         await using var home = await BerthHome.CreateAsync(Cancel);
         var id = await home.DetachAsync($"bash {HomeRuns.WriteHalf}\n---\nhang");
         await home.WaitForFileAsync(id, "half.txt");
-        var handle = JsonDocument.Parse(
-            await File.ReadAllTextAsync(home.RunFile(id, "handle.json"), Cancel)).RootElement;
-        new ProcessIdentity(
-            handle.GetProperty("supervisor").GetProperty("pid").GetInt32(),
-            handle.GetProperty("supervisor").GetProperty("startTicks").GetInt64(),
-            handle.GetProperty("supervisor").GetProperty("bootId").GetString()!).Signal(HomeRuns.Kill);
+        Assert.True(home.SupervisorOf(id)!.Signal(HomeRuns.Kill));
         var run = await home.FinalAsync(id);
         var shown = await home.BerthAsync(Cancel, "run", "review", BerthHome.Prompt("text Still working."), "--json");
 
