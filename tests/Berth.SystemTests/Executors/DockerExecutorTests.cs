@@ -207,6 +207,36 @@ public sealed class DockerExecutorTests : ExecutorConformance
     }
 
     [Fact]
+    public async Task B21_A_container_paused_past_its_time_limit_ends_as_soon_as_it_goes_on()
+    {
+        // Long enough to pause both on a loaded machine.
+        var limit = TimeSpan.FromSeconds(15);
+        var runs = new List<(string Id, string Container)>();
+        foreach (var run in new[] { Stage.NewRun(), Stage.NewRun() })
+        {
+            var spec = Stage.Shell(run, "sleep 600");
+            var handle = await Stage.StartAsync(spec with { Limits = spec.Limits with { Timeout = limit } });
+            await Stage.EventAsync(spec.RunId, BerthEvents.AgentStarted);
+            await PostAsync(handle.ContainerId!, "pause");
+            runs.Add((spec.RunId, handle.ContainerId!));
+        }
+
+        await Task.Delay(limit, Ending);
+        foreach (var (id, _) in runs)
+        {
+            Assert.Equal(ExecutionState.Running, (await Stage.Executor.RecoverAsync(id, Ending)).State);
+        }
+
+        await PostAsync(runs[0].Container, "unpause");
+        Assert.True(await Stage.Executor.CancelExecutionAsync(runs[1].Id, force: false, Ending));
+
+        Assert.Equal(ExitCause.TimedOut, (await Stage.EndOfAsync(runs[0].Id)).Cause);
+        Assert.True((await Stage.EndOfAsync(runs[1].Id)).Cause is ExitCause.TimedOut or ExitCause.Cancelled);
+        Assert.Empty(await Stage.CleanUpAsync(runs[0].Id));
+        Assert.Empty(await Stage.CleanUpAsync(runs[1].Id));
+    }
+
+    [Fact]
     public async Task B21_A_container_that_is_stopped_by_hand_is_a_run_that_was_stopped_and_never_one_that_ended()
     {
         var run = Stage.NewRun();
