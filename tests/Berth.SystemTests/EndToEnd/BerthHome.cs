@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Berth.Engine.Processes;
@@ -16,6 +17,7 @@ internal sealed class BerthHome : IAsyncDisposable
 
     private readonly string folder = Directory.CreateTempSubdirectory("berth-e2e-").FullName;
     private readonly Dictionary<string, string> environment;
+    private IReadOnlyList<string> prefix = [];
 
     private BerthHome(ScriptedModelServer model)
     {
@@ -84,6 +86,19 @@ internal sealed class BerthHome : IAsyncDisposable
         }
     }
 
+    /// <summary>Gives all of this to another user, who types from now on.</summary>
+    public void GiveTo(ChildUser user)
+    {
+        Ownership.Give(folder, user);
+        prefix =
+        [
+            "/usr/bin/setpriv",
+            string.Create(CultureInfo.InvariantCulture, $"--reuid={user.Id}"),
+            string.Create(CultureInfo.InvariantCulture, $"--regid={user.Group}"),
+            "--clear-groups",
+        ];
+    }
+
     /// <summary>Types a command and waits for its end.</summary>
     public async Task<CommandResult> BerthAsync(CancellationToken cancel, params IReadOnlyList<string> arguments)
     {
@@ -102,23 +117,34 @@ internal sealed class BerthHome : IAsyncDisposable
     }
 
     /// <summary>Starts a command and leaves it running.</summary>
-    public RunningCommand Start(string? input, params IReadOnlyList<string> arguments)
+    public RunningCommand Start(string? input, params IReadOnlyList<string> arguments) =>
+        StartProgram(Program, input, arguments);
+
+    /// <summary>Starts another program, as the user who types.</summary>
+    public RunningCommand StartProgram(string program, string? input, params IReadOnlyList<string> arguments)
     {
-        return new RunningCommand(StartProcess(arguments, input is null ? ChildStdio.Null : ChildStdio.Pipe), input);
+        var stdin = input is null ? ChildStdio.Null : ChildStdio.Pipe;
+        return new RunningCommand(StartProcess([program, .. arguments], stdin), input);
     }
 
     /// <summary>Starts a command whose output somebody else reads.</summary>
-    public ChildProcess StartProcess(IReadOnlyList<string> arguments, ChildStdio? input = null) =>
-        ChildProcess.Start(new ChildProcessStart
+    public ChildProcess StartBerth(IReadOnlyList<string> arguments) =>
+        StartProcess([Program, .. arguments], ChildStdio.Null);
+
+    private ChildProcess StartProcess(IReadOnlyList<string> command, ChildStdio input)
+    {
+        IReadOnlyList<string> words = [.. prefix, .. command];
+        return ChildProcess.Start(new ChildProcessStart
         {
-            FileName = Program,
-            Arguments = arguments,
+            FileName = words[0],
+            Arguments = [.. words.Skip(1)],
             Environment = environment,
             WorkingDirectory = Repository,
-            Input = input ?? ChildStdio.Null,
+            Input = input,
             Output = ChildStdio.Pipe,
             Error = ChildStdio.Pipe,
         });
+    }
 
     /// <summary>Runs a workflow with a script to its end, and reads the object that it prints.</summary>
     public async Task<(CommandResult Command, JsonElement Run)> RunAsync(

@@ -5,15 +5,17 @@ using Xunit;
 
 namespace Berth.SystemTests.Executors;
 
-/// <summary>FAULTS B 20: a daemon that is started anew in the middle of a run.</summary>
+/// <summary>FAULTS B 20: a daemon that is ended or killed in the middle of a run, and started anew.</summary>
 public sealed class DaemonRestartTests
 {
     private static CancellationToken Ending => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task B20_A_restart_of_the_daemon_is_never_taken_for_a_normal_end(bool liveRestore)
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    public async Task B20_A_restart_of_the_daemon_is_never_taken_for_a_normal_end(bool liveRestore, bool isKilled)
     {
         await using var daemon = await PrivateDaemon.StartAsync(liveRestore);
         await using var stage = new ExecutorStage(
@@ -27,7 +29,7 @@ public sealed class DaemonRestartTests
         await Eventually.TrueAsync(
             async () => (await stage.PrintedAsync(id)).Contains("said", StringComparer.Ordinal), "the agent speaks");
 
-        await daemon.EndAsync();
+        await (isKilled ? daemon.KillAsync() : daemon.EndAsync());
         await daemon.StartAsync();
         stage.Restart();
         var found = await stage.Executor.RecoverAsync(id, Ending);

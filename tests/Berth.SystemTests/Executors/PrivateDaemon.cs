@@ -22,21 +22,32 @@ internal sealed class PrivateDaemon : IAsyncDisposable
     private readonly string folder = Directory.CreateTempSubdirectory("berth-dockerd-").FullName;
     private readonly string driver;
     private readonly bool liveRestore;
+    private readonly uint group;
     private ChildProcess? process;
 
-    private PrivateDaemon(string driver, bool liveRestore) => (this.driver, this.liveRestore) = (driver, liveRestore);
+    private PrivateDaemon(string driver, bool liveRestore, uint group)
+    {
+        this.driver = driver;
+        this.liveRestore = liveRestore;
+        this.group = group;
+
+        // The socket's group may pass through.
+        File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.OtherExecute);
+    }
 
     internal string Host => $"unix://{folder}/docker.sock";
 
     private static CancellationToken Ending => TestContext.Current.CancellationToken;
 
     /// <summary>Starts one that has the run image.</summary>
-    internal static async Task<PrivateDaemon> StartAsync(bool liveRestore)
+    /// <param name="liveRestore">Whether its containers go on when it ends.</param>
+    /// <param name="group">The group that may speak to it, beside root.</param>
+    internal static async Task<PrivateDaemon> StartAsync(bool liveRestore, uint group = 0)
     {
         var shared = SystemTestEnvironment.DockerHost;
         Assert.SkipUnless(Environment.IsPrivilegedProcess && File.Exists(Program), "Starting a daemon takes root.");
         var storage = await DockerAsync(shared, "info", "--format", "{{.Driver}}");
-        var daemon = new PrivateDaemon(storage.Trim(), liveRestore);
+        var daemon = new PrivateDaemon(storage.Trim(), liveRestore, group);
         await daemon.StartAsync();
         var image = Path.Combine(daemon.folder, "image.tar");
         await DockerAsync(shared, "save", "--output", image, SystemTestEnvironment.RunImage);
@@ -55,6 +66,7 @@ internal sealed class PrivateDaemon : IAsyncDisposable
                 "--data-root", $"{folder}/data", "--exec-root", $"{folder}/exec", "--host", Host,
                 "--pidfile", $"{folder}/pid", "--storage-driver", driver, "--bridge", "none", "--iptables=false",
                 "--ip6tables=false", "--log-level", "warn", $"--live-restore={(liveRestore ? "true" : "false")}",
+                "--group", group.ToString(CultureInfo.InvariantCulture),
             ],
             Environment = Surroundings,
             Error = ChildStdio.File($"{folder}/log"),
@@ -73,17 +85,37 @@ internal sealed class PrivateDaemon : IAsyncDisposable
     internal async Task EndAsync()
     {
         Assert.True(process!.Signal(Terminate));
-        await process.Exit.WaitAsync(Eventually.Bound, Ending);
-        process.Dispose();
-        process = null;
+        await GoneAsync();
     }
+
+    /// <summary>Kills it with -9, and the containerd that it had started. What holds a container, a shim for each,
+    /// stays.</summary>
+    internal async Task KillAsync()
+    {
+        var containerd = ExecutorStage.ProcessesWith(folder).Where(IsContainerd)
+            .Select(Identity).OfType<ProcessIdentity>().ToList();
+        Assert.True(process!.Signal(Kill));
+        await GoneAsync();
+        foreach (var child in containerd)
+        {
+            _ = child.Signal(Kill);
+        }
+
+        await Eventually.TrueAsync(() => containerd.TrueForAll(child => !child.IsAlive), "containerd is dead");
+
+        // Where nobody reaps orphans, a zombie has its number, which a new daemon would take for it.
+        File.Delete($"{folder}/exec/containerd/containerd.pid");
+    }
+
+    /// <summary>All containers that it has, running or not.</summary>
+    internal async Task<IReadOnlyList<string>> ContainersAsync() =>
+        (await DockerAsync(Host, "ps", "--all", "--quiet")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     public async ValueTask DisposeAsync()
     {
         if (process is { Exit.IsCompleted: false })
         {
-            var left = await DockerAsync(Host, "ps", "--all", "--quiet");
-            foreach (var container in left.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            foreach (var container in await ContainersAsync())
             {
                 await DockerAsync(Host, "rm", "--force", container);
             }
@@ -109,6 +141,16 @@ internal sealed class PrivateDaemon : IAsyncDisposable
 
         await RunAsync("/usr/bin/rm", ["-rf", "--", folder]);
     }
+
+    private async Task GoneAsync()
+    {
+        await process!.Exit.WaitAsync(Eventually.Bound, Ending);
+        process.Dispose();
+        process = null;
+    }
+
+    private static bool IsContainerd(string folder) =>
+        File.Exists($"{folder}/comm") && File.ReadAllText($"{folder}/comm") is "containerd\n";
 
     private static ProcessIdentity? Identity(string folder) =>
         ProcessIdentity.Of(int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture));

@@ -48,7 +48,7 @@ internal sealed class ServerHome : IAsyncDisposable
     /// <summary>Starts it, and waits until it says where it listens.</summary>
     public async Task StartAgainAsync(CancellationToken cancel)
     {
-        process = Home.StartProcess(["serve", "--urls", "http://127.0.0.1:0", .. arguments]);
+        process = Home.StartBerth(["serve", "--urls", "http://127.0.0.1:0", .. arguments]);
         var output = new StreamReader(new FileStream(process.Output!, FileAccess.Read, bufferSize: 1));
         var log = new StreamReader(new FileStream(process.Error!, FileAccess.Read, bufferSize: 1));
         var error = log.ReadToEndAsync(cancel);
