@@ -153,6 +153,16 @@ internal sealed class BerthEngine
     public IAsyncEnumerable<JournalEntry> ReadLogAsync(string id, long after, bool follow, CancellationToken cancel) =>
         journals.ReadAsync(directories.Of(id), after, follow ? IsOverAsSeen(id) : null, cancel);
 
+    /// <summary>Writes what the CLI of a run printed, as it printed it.</summary>
+    public async Task WriteRawLogAsync(string id, bool follow, Stream output, CancellationToken cancel)
+    {
+        var lines = new RawLines(directories.Of(id), output);
+        await foreach (var entry in ReadLogAsync(id, after: 0, follow, cancel))
+        {
+            await lines.WriteAsync(entry, cancel);
+        }
+    }
+
     /// <summary>A run's journal for reading it as it is. Dispose of the lease when done.</summary>
     public JournalFeeds.Lease OpenJournal(string id) => feeds.Open(
         directories.Of(id).JournalFile,

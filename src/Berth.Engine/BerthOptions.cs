@@ -97,6 +97,9 @@ internal sealed record BerthOptions
     /// <summary>Where the model is and with which credential.</summary>
     public required GatewayOptions Gateway { get; init; }
 
+    /// <summary>The server that commands ask; none by default.</summary>
+    public RemoteOptions Remote { get; init; } = new(null, null);
+
     /// <summary>What only a server has.</summary>
     public ServerOptions Server { get; init; } = new();
 

@@ -63,6 +63,8 @@ internal static class ExitCodes
         "local_mode_off",
         "mount_unreadable",
         "sandbox_failed",
+        "server_not_understood",
+        "server_unreachable",
         "supervisor_missing",
         "user_namespaces_forbidden",
     };

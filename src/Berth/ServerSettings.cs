@@ -10,11 +10,46 @@ internal static class ServerSettings
     private const long Tebi = Mebi * Mebi;
 
     /// <summary>The rows.</summary>
-    public static IReadOnlyList<Setting> All { get; } = [.. Requests(), .. Bounds(), .. Room()];
+    public static IReadOnlyList<Setting> All { get; } = [.. Remote(), .. Requests(), .. Bounds(), .. Room()];
 
     /// <summary>An address to listen at, or null where the text is none.</summary>
     public static Uri? UrlOf(string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http"
+        && url is { UserInfo: "", AbsolutePath: "/", Query: "", Fragment: "" }
+            ? url
+            : null;
+
+    private static IEnumerable<Setting> Remote() =>
+    [
+        new()
+        {
+            Variable = "BERTH_SERVER",
+            Key = "server",
+            Unit = "URL",
+            Range = "an http or https URL of a server, without a path",
+            Default = "none: this machine's own runs",
+            Description = "The server that run, ps, show, logs, diff, cancel and cleanup ask.",
+            Bind = (options, value) => ServerOf(value.Text) is { } url
+                ? options with { Remote = options.Remote with { Server = url } }
+                : null,
+        },
+        new()
+        {
+            Variable = "BERTH_TOKEN",
+            Unit = "text",
+            Range = "a token, as berth token create shows it",
+            Default = "none",
+            Description = "What that server is shown. Never read from berth.json.",
+            Secret = true,
+            Bind = (options, value) => value.Text.Length > 0 && value.Text.All(letter => letter is > ' ' and <= '~')
+                ? options with { Remote = options.Remote with { Token = value.Text } }
+                : null,
+        },
+    ];
+
+    /// <summary>A server's address, or null where the text is none.</summary>
+    public static Uri? ServerOf(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
         && url is { UserInfo: "", AbsolutePath: "/", Query: "", Fragment: "" }
             ? url
             : null;

@@ -17,7 +17,9 @@ namespace Berth.Server.Api;
 /// </remarks>
 internal sealed class EventStream(BerthEngine engine, TimeProvider time)
 {
-    private const string Lines = "application/x-ndjson";
+    /// <summary>The type of lines of JSON.</summary>
+    public const string Lines = "application/x-ndjson";
+
     private const string Events = "text/event-stream";
 
     // A connection through which nothing goes is cut by what lies between; and a reader that has gone shows by this.
@@ -27,6 +29,7 @@ internal sealed class EventStream(BerthEngine engine, TimeProvider time)
     public async Task WriteAsync(HttpContext context, RunView run, CancellationToken stop)
     {
         var after = After(context.Request);
+        var follow = context.Request.Query["follow"] is not ["false"];
         var asLines = context.Request.Headers.Accept.Any(
             value => value?.Contains(Lines, StringComparison.OrdinalIgnoreCase) == true);
         var response = context.Response;
@@ -38,7 +41,7 @@ internal sealed class EventStream(BerthEngine engine, TimeProvider time)
         await response.StartAsync(either.Token);
         var body = response.BodyWriter;
         var pieces = JournalCopy.ReadAsync(
-            journal.Feed, after, follow: true, more => WaitAsync(body, asLines, more, either.Token), either.Token);
+            journal.Feed, after, follow, more => WaitAsync(body, asLines, more, either.Token), either.Token);
         await foreach (var piece in pieces)
         {
             if (piece.IsFirst && !asLines)

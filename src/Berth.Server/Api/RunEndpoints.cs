@@ -29,6 +29,7 @@ internal sealed class RunEndpoints(
         routes.MapPost(OneRun + "/cancel", CancelAsync).WithMetadata(new NeedsRole(Role.Operator));
         routes.MapGet(OneRun + "/diff", DiffAsync).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun + "/patch", PatchAsync).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/log", LogAsync).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun + "/events", EventsAsync).WithMetadata(new NeedsRole(Role.Viewer));
     }
 
@@ -118,6 +119,15 @@ internal sealed class RunEndpoints(
 
     private Task PatchAsync(HttpContext context) =>
         WriteAsync(context, RunOf(context).Id, new DiffOrder(DiffForm.Mails));
+
+    private async Task LogAsync(HttpContext context)
+    {
+        var run = RunOf(context);
+        var follow = context.Request.Query["follow"] is ["true"];
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stop);
+        context.Response.ContentType = EventStream.Lines;
+        await engine.WriteRawLogAsync(run.Id, follow, context.Response.Body, either.Token);
+    }
 
     private Task EventsAsync(HttpContext context) => events.WriteAsync(context, RunOf(context), stop);
 

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
-using Berth.Engine;
 using Berth.Engine.Runs;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -16,7 +16,7 @@ internal sealed record AttachmentEnd(RunView Run, int? SentAwayBy);
 /// The run belongs to its host, not to this process. Ctrl-C asks it to stop, a second one takes it down; a TERM or
 /// HUP, or the end of whoever reads our output, only sends this command away.
 /// </remarks>
-internal sealed class Attachment(BerthEngine engine, RunView run, IScreen screen, Surroundings surroundings)
+internal sealed class Attachment(IRunService runs, RunView run, IScreen screen, Surroundings surroundings)
 {
     private const int Interrupt = 2;
     private const int Hangup = 1;
@@ -66,7 +66,7 @@ internal sealed class Attachment(BerthEngine engine, RunView run, IScreen screen
         await Task.Yield();
         try
         {
-            await foreach (var entry in engine.ReadLogAsync(run.Id, after: 0, follow: true, leaving))
+            await foreach (var entry in runs.ReadLogAsync(run.Id, after: 0, follow: true, leaving))
             {
                 Draw(() =>
                 {
@@ -79,7 +79,7 @@ internal sealed class Attachment(BerthEngine engine, RunView run, IScreen screen
                 });
             }
 
-            return await engine.WaitAsync(run.Id, leaving);
+            return await runs.WaitAsync(run.Id, leaving);
         }
         catch (OperationCanceledException) when (leaving.IsCancellationRequested)
         {
@@ -102,7 +102,7 @@ internal sealed class Attachment(BerthEngine engine, RunView run, IScreen screen
                 return signal;
             }
 
-            engine.RequestCancel(run.Id, force: interrupts == 2);
+            await runs.CancelAsync(run.Id, force: interrupts == 2, CancellationToken.None);
             Say(interrupts == 1
                 ? "Stopping; what was done is kept. Ctrl-C again kills it."
                 : "Killing it; what was written so far is kept. Ctrl-C again leaves it to itself.");

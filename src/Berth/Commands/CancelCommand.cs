@@ -13,6 +13,7 @@ internal static class CancelCommand
         var run = BerthCommand.Run();
         var force = BerthCommand.Flag(
             "--force", "Do not ask the agent to stop: kill it. What it has written is still kept.");
+        var server = Opened.Server();
         var json = BerthCommand.JsonFlag("Print the run as JSON when the stop was asked for.");
         var command = new BerthCommand(
             "cancel",
@@ -22,23 +23,23 @@ internal static class CancelCommand
         {
             run,
             force,
+            server,
             json,
         };
-        command.SetAction(parsed => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), () =>
+        command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
-            var engine = Opened.Engine(surroundings);
-            var view = engine.Resolve(parsed.GetRequiredValue(run));
+            using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
+            var view = await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel);
             var wasFinal = view.State.IsFinal();
             if (!wasFinal)
             {
-                engine.RequestCancel(view.Id, parsed.GetValue(force));
-                view = engine.Resolve(view.Id);
+                view = await runs.CancelAsync(view.Id, parsed.GetValue(force), cancel);
             }
 
             if (parsed.GetValue(json))
             {
                 surroundings.Print(JsonSerializer.Serialize(view, RunJson.Readable.RunView));
-                return Task.FromResult(ExitCodes.Succeeded);
+                return ExitCodes.Succeeded;
             }
 
             var id = RunId.Short(view.Id);
@@ -46,7 +47,7 @@ internal static class CancelCommand
                 ? $"The run {id} had ended already: {RunWords.Name(view.State)}."
                 : $"The run {id} is being stopped; berth logs {id} --follow shows it.";
             surroundings.Screen().Write(Line.Of(said));
-            return Task.FromResult(ExitCodes.Succeeded);
+            return ExitCodes.Succeeded;
         }));
         return command;
     }

@@ -17,6 +17,7 @@ internal static class CleanupCommand
         var olderThan = BerthCommand.Option("--older-than", "TIME", Ages, text => TimeText.Read(text));
         olderThan.Description = "Runs that ended at least so long ago, 90m, 48h or 7d.";
         var dryRun = BerthCommand.Flag("--dry-run", "Only say what would be removed.");
+        var server = Opened.Server();
         var json = BerthCommand.JsonFlag();
         var command = new BerthCommand(
             "cleanup",
@@ -29,6 +30,7 @@ internal static class CleanupCommand
             all,
             olderThan,
             dryRun,
+            server,
             json,
         };
         command.Validators.Add(result =>
@@ -42,9 +44,9 @@ internal static class CleanupCommand
         });
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
-            var engine = Opened.Engine(surroundings);
-            var id = parsed.GetValue(run) is { } named ? engine.Resolve(named).Id : null;
-            var report = await engine.CleanUpAsync(
+            using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
+            var id = parsed.GetValue(run) is { } named ? (await runs.ResolveAsync(named, cancel)).Id : null;
+            var report = await runs.CleanUpAsync(
                 new CleanupSelection(id, parsed.GetValue(olderThan)), parsed.GetValue(dryRun), cancel);
             if (parsed.GetValue(json))
             {

@@ -4,6 +4,7 @@ using Berth.Engine;
 using Berth.Engine.Git;
 using Berth.Engine.Runs;
 using Berth.Protocol;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -106,7 +107,7 @@ internal static class DemoCommand
                 Keep = false,
             };
             var run = await engine.SubmitAsync(request, cancel);
-            var ended = await RunCommand.StayAsync(stage.Surroundings, engine, run, Screen);
+            var ended = await RunCommand.StayAsync(stage.Surroundings, new HomeRuns(engine), run, Screen);
             if (ended.SentAwayBy is null)
             {
                 return ended.Run;
@@ -142,7 +143,7 @@ internal static class DemoCommand
             {
                 Screen.Write(Line.Empty);
                 Say($"$ berth diff {RunId.Short(run.Id)}", Tone.Strong);
-                await DiffCommand.ShowAsync(engine, run, new DiffOrder(DiffForm.Patch), Screen, cancel);
+                await DiffCommand.ShowAsync(new HomeRuns(engine), run, new DiffOrder(DiffForm.Patch), Screen, cancel);
             }
 
             Screen.Write(Line.Empty);

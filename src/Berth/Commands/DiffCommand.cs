@@ -1,10 +1,10 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
-using Berth.Engine;
 using Berth.Engine.Git;
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -16,6 +16,7 @@ internal static class DiffCommand
     {
         var run = BerthCommand.Run();
         var stat = BerthCommand.Flag("--stat", "Only which files, and how many lines.");
+        var server = Opened.Server();
         var json = BerthCommand.JsonFlag("Print commits, files and diff as one JSON object.");
         var command = new BerthCommand(
             "diff",
@@ -26,17 +27,18 @@ internal static class DiffCommand
         {
             run,
             stat,
+            server,
             json,
         };
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
-            var engine = Opened.Engine(surroundings);
-            var view = engine.Resolve(parsed.GetRequiredValue(run));
+            using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
+            var view = await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel);
             var order = new DiffOrder(parsed.GetValue(stat) ? DiffForm.Stat : DiffForm.Patch);
             if (parsed.GetValue(json))
             {
                 using var diff = new MemoryStream();
-                await engine.WriteDiffAsync(view.Id, order, diff, cancel);
+                await runs.WriteDiffAsync(view.Id, order, diff, cancel);
                 var document = DiffDocument.Of(view, Encoding.UTF8.GetString(diff.GetBuffer(), 0, (int)diff.Length));
                 surroundings.Print(JsonSerializer.Serialize(document, CommandJson.Readable.DiffDocument));
                 return ExitCodes.Succeeded;
@@ -48,11 +50,11 @@ internal static class DiffCommand
             }
             else if (surroundings.Streams.OutputIsTerminal)
             {
-                await ShowAsync(engine, view, order, surroundings.Screen(), cancel);
+                await ShowAsync(runs, view, order, surroundings.Screen(), cancel);
             }
             else
             {
-                await engine.WriteDiffAsync(view.Id, order, surroundings.Streams.RawOutput, cancel);
+                await runs.WriteDiffAsync(view.Id, order, surroundings.Streams.RawOutput, cancel);
             }
 
             return ExitCodes.Succeeded;
@@ -69,10 +71,10 @@ internal static class DiffCommand
     /// does not.
     /// </summary>
     public static async Task ShowAsync(
-        BerthEngine engine, RunView run, DiffOrder order, IScreen screen, CancellationToken cancel)
+        IRunService runs, RunView run, DiffOrder order, IScreen screen, CancellationToken cancel)
     {
         using var diff = new MemoryStream();
-        await engine.WriteDiffAsync(run.Id, order, diff, cancel);
+        await runs.WriteDiffAsync(run.Id, order, diff, cancel);
         diff.Position = 0;
         using var reader = new StreamReader(diff, Encoding.UTF8);
         while (await reader.ReadLineAsync(cancel) is { } row)

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json;
-using Berth.Engine;
 using Berth.Engine.Runs;
 using Berth.Protocol;
 using Berth.Terminal;
@@ -15,6 +14,7 @@ internal static class LogsCommand
         var run = BerthCommand.Run();
         var follow = BerthCommand.Flag("--follow", "Go on until the run has ended.");
         var raw = BerthCommand.Flag("--raw", "Print exactly what the CLI printed: stream-json, one event a line.");
+        var server = Opened.Server();
         var json = BerthCommand.JsonFlag("Print the journal: one JSON object a line, with number, time and stream.");
         var command = new BerthCommand(
             "logs",
@@ -25,6 +25,7 @@ internal static class LogsCommand
             run,
             follow,
             raw,
+            server,
             json,
         };
         command.Validators.Add(result =>
@@ -36,13 +37,13 @@ internal static class LogsCommand
         });
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
-            var settings = Settings.Bind(surroundings);
-            var engine = Opened.Engine(surroundings, settings);
-            var view = engine.Resolve(parsed.GetRequiredValue(run));
-            var entries = engine.ReadLogAsync(view.Id, after: 0, parsed.GetValue(follow), cancel);
+            using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
+            var view = await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel);
+            var toTheEnd = parsed.GetValue(follow);
+            var entries = runs.ReadLogAsync(view.Id, after: 0, toTheEnd, cancel);
             var printing = (parsed.GetValue(raw), parsed.GetValue(json)) switch
             {
-                (true, _) => RawAsync(entries, FolderOf(settings, view.Id), surroundings.Streams.RawOutput, cancel),
+                (true, _) => runs.WriteRawLogAsync(view.Id, toTheEnd, surroundings.Streams.RawOutput, cancel),
                 (_, true) => JournalAsync(entries, surroundings.Streams.Output),
                 _ => TellAsync(entries, view, surroundings.Screen()),
             };
@@ -51,9 +52,6 @@ internal static class LogsCommand
         }));
         return command;
     }
-
-    private static RunDirectory FolderOf(BerthOptions settings, string id) =>
-        new(Path.Combine(settings.Home, "runs", id));
 
     private static async Task TellAsync(IAsyncEnumerable<JournalEntry> entries, RunView run, IScreen screen)
     {
@@ -72,16 +70,6 @@ internal static class LogsCommand
         await foreach (var entry in entries)
         {
             await output.WriteLineAsync(JsonSerializer.Serialize(entry, ProtocolJson.Default.JournalEntry));
-        }
-    }
-
-    private static async Task RawAsync(
-        IAsyncEnumerable<JournalEntry> entries, RunDirectory folder, Stream output, CancellationToken cancel)
-    {
-        var lines = new RawLines(folder, output);
-        await foreach (var entry in entries)
-        {
-            await lines.WriteAsync(entry, cancel);
         }
     }
 }

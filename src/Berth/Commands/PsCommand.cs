@@ -11,6 +11,7 @@ internal static class PsCommand
     public static Command Create(Surroundings surroundings)
     {
         var all = BerthCommand.Flag("--all", "All runs, not only those of the last 24 hours.");
+        var server = Opened.Server();
         var json = BerthCommand.JsonFlag();
         var command = new BerthCommand(
             "ps",
@@ -19,11 +20,13 @@ internal static class PsCommand
             "berth ps --all --json | jq -r '.[] | select(.state == \"failed\") | .id'")
         {
             all,
+            server,
             json,
         };
-        command.SetAction(parsed => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), () =>
+        command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
-            var runs = Opened.Engine(surroundings).List(parsed.GetValue(all));
+            using var service = Opened.Runs(surroundings, parsed.GetValue(server));
+            var runs = await service.ListAsync(parsed.GetValue(all), cancel);
             if (parsed.GetValue(json))
             {
                 surroundings.Print(JsonSerializer.Serialize(runs, RunJson.Readable.IReadOnlyListRunView));
@@ -33,7 +36,7 @@ internal static class PsCommand
                 Show(runs, surroundings.Screen(), surroundings.Time.GetUtcNow());
             }
 
-            return Task.FromResult(ExitCodes.Succeeded);
+            return ExitCodes.Succeeded;
         }));
         return command;
     }

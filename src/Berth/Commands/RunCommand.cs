@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
-using Berth.Engine;
 using Berth.Engine.Runs;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -28,10 +28,11 @@ internal static class RunCommand
     private static async Task<int> RunAsync(
         Surroundings surroundings, RunOptions options, ParseResult parsed, CancellationToken cancel)
     {
-        var settings = Settings.Bind(surroundings);
+        // Bad settings are said before a prompt is waited for.
+        _ = Settings.Bind(surroundings);
         var request = await options.ReadAsync(parsed, surroundings, cancel);
-        var engine = Opened.Engine(surroundings, settings);
-        var run = await engine.SubmitAsync(request, cancel);
+        using var runs = Opened.Runs(surroundings, options.ServerOf(parsed));
+        var run = await runs.SubmitAsync(request, cancel);
         var isJson = options.IsJson(parsed);
         if (options.IsDetached(parsed))
         {
@@ -40,7 +41,7 @@ internal static class RunCommand
         }
 
         var people = surroundings.Screen(onError: isJson);
-        var ended = await StayAsync(surroundings, engine, run, options.IsQuiet(parsed) ? new SilentScreen() : people);
+        var ended = await StayAsync(surroundings, runs, run, options.IsQuiet(parsed) ? new SilentScreen() : people);
         if (ended.SentAwayBy is { } signal)
         {
             return ExitCodes.SentAway + signal;
@@ -61,8 +62,8 @@ internal static class RunCommand
 
     /// <summary>Shows a run until it has ended, or until the command is sent away.</summary>
     public static Task<AttachmentEnd> StayAsync(
-        Surroundings surroundings, BerthEngine engine, RunView run, IScreen screen) =>
-        new Attachment(engine, run, screen, surroundings).FollowAsync();
+        Surroundings surroundings, IRunService runs, RunView run, IScreen screen) =>
+        new Attachment(runs, run, screen, surroundings).FollowAsync();
 
     /// <summary>Shows how a run ended.</summary>
     public static void Show(RunView run, IScreen screen, Surroundings surroundings)

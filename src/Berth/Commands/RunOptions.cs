@@ -117,6 +117,8 @@ internal sealed class RunOptions
 
     private readonly Option<bool> quiet = BerthCommand.Flag("--quiet", "Show nothing but the outcome.");
 
+    private readonly Option<string?> server = Opened.Server();
+
     private readonly Option<bool> json = BerthCommand.JsonFlag(
         "Print the run as one JSON object; what is for people goes to standard error.");
 
@@ -139,7 +141,7 @@ internal sealed class RunOptions
         foreach (var option in (IReadOnlyList<Option>)
         [
             repository, reference, branch, mode, image, model, maxTurns, maxBudget, timeout, environment, sandbox,
-            network, allowedHosts, mounts, trust, keep, detach, quiet, json,
+            network, allowedHosts, mounts, trust, keep, detach, quiet, server, json,
         ])
         {
             command.Add(option);
@@ -147,6 +149,8 @@ internal sealed class RunOptions
     }
 
     public bool IsJson(ParseResult parsed) => parsed.GetValue(json);
+
+    public string? ServerOf(ParseResult parsed) => parsed.GetValue(server);
 
     public bool IsDetached(ParseResult parsed) => parsed.GetValue(detach);
 

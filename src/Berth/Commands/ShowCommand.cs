@@ -11,6 +11,7 @@ internal static class ShowCommand
     public static Command Create(Surroundings surroundings)
     {
         var run = BerthCommand.Run();
+        var server = Opened.Server();
         var json = BerthCommand.JsonFlag();
         var command = new BerthCommand(
             "show",
@@ -19,11 +20,13 @@ internal static class ShowCommand
             "berth show 7k3m9xq2 --json | jq .costUsd")
         {
             run,
+            server,
             json,
         };
-        command.SetAction(parsed => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), () =>
+        command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
-            var view = Opened.Engine(surroundings).Resolve(parsed.GetRequiredValue(run));
+            using var service = Opened.Runs(surroundings, parsed.GetValue(server));
+            var view = await service.ResolveAsync(parsed.GetRequiredValue(run), cancel);
             if (parsed.GetValue(json))
             {
                 surroundings.Print(JsonSerializer.Serialize(view, RunJson.Readable.RunView));
@@ -37,7 +40,7 @@ internal static class ShowCommand
                 }
             }
 
-            return Task.FromResult(ExitCodes.Succeeded);
+            return ExitCodes.Succeeded;
         }));
         return command;
     }

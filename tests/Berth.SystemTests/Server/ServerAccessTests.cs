@@ -27,6 +27,7 @@ public sealed class ServerAccessTests
         { "POST", $"/api/v1/runs/{Id}/cancel", "operator" },
         { "GET", $"/api/v1/runs/{Id}/diff", "viewer" },
         { "GET", $"/api/v1/runs/{Id}/patch", "viewer" },
+        { "GET", $"/api/v1/runs/{Id}/log", "viewer" },
         { "GET", $"/api/v1/runs/{Id}/events", "viewer" },
     };
 

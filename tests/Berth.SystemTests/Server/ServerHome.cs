@@ -46,9 +46,12 @@ internal sealed class ServerHome : IAsyncDisposable
     }
 
     /// <summary>Starts it, and waits until it says where it listens.</summary>
-    public async Task StartAgainAsync(CancellationToken cancel)
+    /// <param name="cancel">Gives up.</param>
+    /// <param name="samePlace">Whether it listens where it did before; else anywhere.</param>
+    public async Task StartAgainAsync(CancellationToken cancel, bool samePlace = false)
     {
-        process = Home.StartBerth(["serve", "--urls", "http://127.0.0.1:0", .. arguments]);
+        var url = samePlace ? Url.AbsoluteUri : "http://127.0.0.1:0";
+        process = Home.StartBerth(["serve", "--urls", url, .. arguments]);
         var output = new StreamReader(new FileStream(process.Output!, FileAccess.Read, bufferSize: 1));
         var log = new StreamReader(new FileStream(process.Error!, FileAccess.Read, bufferSize: 1));
         var error = log.ReadToEndAsync(cancel);

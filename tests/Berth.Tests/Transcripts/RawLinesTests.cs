@@ -1,9 +1,9 @@
 using System.Text;
 using Berth.Protocol;
-using Berth.Terminal;
+using Berth.Engine.Transcripts;
 using Xunit;
 
-namespace Berth.Tests.Terminal;
+namespace Berth.Tests.Transcripts;
 
 public sealed class RawLinesTests
 {

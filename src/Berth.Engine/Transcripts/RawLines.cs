@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Berth.Protocol;
 
-namespace Berth.Terminal;
+namespace Berth.Engine.Transcripts;
 
 /// <summary>
 /// Writes the lines of the agent's standard output as it printed them, whatever parts the journal holds them in.

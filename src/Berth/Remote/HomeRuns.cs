@@ -1,0 +1,45 @@
+using Berth.Engine;
+using Berth.Engine.Git;
+using Berth.Engine.Runs;
+using Berth.Protocol;
+
+namespace Berth.Remote;
+
+/// <summary>The runs of a home on this machine.</summary>
+internal sealed class HomeRuns(BerthEngine engine) : IRunService
+{
+    public Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel) =>
+        engine.SubmitAsync(request, cancel);
+
+    public Task<RunView> ResolveAsync(string fragment, CancellationToken cancel) =>
+        Task.FromResult(engine.Resolve(fragment));
+
+    public Task<IReadOnlyList<RunView>> ListAsync(bool all, CancellationToken cancel) =>
+        Task.FromResult(engine.List(all));
+
+    public IAsyncEnumerable<JournalEntry> ReadLogAsync(
+        string id, long after, bool follow, CancellationToken cancel) =>
+        engine.ReadLogAsync(id, after, follow, cancel);
+
+    public Task WriteRawLogAsync(string id, bool follow, Stream output, CancellationToken cancel) =>
+        engine.WriteRawLogAsync(id, follow, output, cancel);
+
+    public Task<RunView> WaitAsync(string id, CancellationToken cancel) => engine.WaitAsync(id, cancel);
+
+    public Task<RunView> CancelAsync(string id, bool force, CancellationToken cancel)
+    {
+        engine.RequestCancel(id, force);
+        return Task.FromResult(engine.Resolve(id));
+    }
+
+    public Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel) =>
+        engine.WriteDiffAsync(id, order, output, cancel);
+
+    public Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel) =>
+        engine.CleanUpAsync(selection, dryRun, cancel);
+
+    public void Dispose()
+    {
+        // The engine holds nothing open between calls.
+    }
+}

@@ -1,0 +1,101 @@
+using System.Text.Json;
+using Berth.Engine;
+using Berth.Protocol;
+
+namespace Berth.Remote;
+
+/// <summary>A request as a server reads it.</summary>
+internal static class RunOrderText
+{
+    /// <summary>Writes it.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="key">Makes that asking again makes no second run.</param>
+    /// <param name="isNear">Whether the server is on this machine, and knows its paths.</param>
+    /// <exception cref="FailureException"><c>usage</c>: something that a server cannot be asked for.</exception>
+    public static byte[] Write(RunRequest request, string key, bool isNear)
+    {
+        RefuseWhatIsNotThere(request);
+        using var bytes = new MemoryStream();
+        using (var json = new Utf8JsonWriter(bytes))
+        {
+            json.WriteStartObject();
+            Text("workflow", request.Workflow);
+            Text("message", request.Message);
+            Text("repository", RepositoryOf(request, isNear));
+            Text("ref", request.Ref);
+            Text("branch", request.Branch);
+            Text("mode", request.Mode);
+            Text("model", request.Model);
+            Text("sandbox", request.Sandbox);
+            Text("idempotencyKey", key);
+            if (request.MaxTurns is { } turns)
+            {
+                json.WriteNumber("maxTurns", turns);
+            }
+
+            if (request.MaxBudgetUsd is { } budget)
+            {
+                json.WriteNumber("maxBudgetUsd", budget);
+            }
+
+            if (request.Timeout is { } timeout)
+            {
+                json.WriteNumber("timeoutSeconds", (int)Math.Ceiling(timeout.TotalSeconds));
+            }
+
+            if (request.Keep is { } keep)
+            {
+                json.WriteBoolean("keep", keep);
+            }
+
+            json.WriteStartObject("env");
+            foreach (var (name, value) in request.Environment)
+            {
+                json.WriteString(name, value);
+            }
+
+            json.WriteEndObject();
+            json.WriteEndObject();
+
+            void Text(string name, string? value)
+            {
+                if (value is not null)
+                {
+                    json.WriteString(name, value);
+                }
+            }
+        }
+
+        return bytes.ToArray();
+    }
+
+    // This folder means something to a server of this machine only; another has a repository of its own, or asks.
+    private static string? RepositoryOf(RunRequest request, bool isNear) => request.Repository switch
+    {
+        null => isNear ? request.CurrentDirectory : null,
+        var path when isNear && Directory.Exists(Path.Combine(request.CurrentDirectory, path)) =>
+            Path.GetFullPath(path, request.CurrentDirectory),
+        var named => named,
+    };
+
+    private static void RefuseWhatIsNotThere(RunRequest request)
+    {
+        var option = request switch
+        {
+            { Image: not null } => "--image",
+            { Network: not null } => "--network",
+            { AllowedHosts.Count: > 0 } => "--allow-host",
+            { Mounts.Count: > 0 } => "--mount",
+            { Trust: not null } => "--trust",
+            _ => null,
+        };
+        if (option is not null)
+        {
+            throw new FailureException(
+                "usage",
+                $"{option} cannot be asked of a server; a workflow there may say it.",
+                "Leave it out, or run without --server.",
+                Fault.User);
+        }
+    }
+}

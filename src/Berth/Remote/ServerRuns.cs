@@ -1,0 +1,265 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Berth.Engine;
+using Berth.Engine.Git;
+using Berth.Engine.Runs;
+using Berth.Protocol;
+using Berth.Server.Api;
+
+namespace Berth.Remote;
+
+/// <summary>The runs of a server.</summary>
+/// <remarks>
+/// Questions are asked again for a while when the server is not there: it may be restarting, and the runs go on
+/// meanwhile. A run is asked for with a key, so that doing it again makes no second one.
+/// </remarks>
+internal sealed class ServerRuns : IRunService
+{
+    private const int LongestLine = 128 * 1024 * 1024;
+    private const string Lines = "application/x-ndjson";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan Recent = TimeSpan.FromHours(24);
+
+    private readonly HttpClient http;
+    private readonly Uri server;
+    private readonly TimeProvider time;
+
+    public ServerRuns(Uri server, string? token, TimeProvider time)
+    {
+        (this.server, this.time) = (server, time);
+
+        // No redirect: a token is for the server that was named.
+        http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })
+        {
+            BaseAddress = new Uri(server, "/api/v1/"),
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+        http.DefaultRequestHeaders.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token);
+    }
+
+    public async Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel)
+    {
+        var body = RunOrderText.Write(request, Guid.NewGuid().ToString("N"), server.IsLoopback);
+        return await AskAsync(HttpMethod.Post, "runs", ApiJson.Default.RunView, cancel, body);
+    }
+
+    public Task<RunView> ResolveAsync(string fragment, CancellationToken cancel) => AskAsync(
+        HttpMethod.Get, $"runs/{Uri.EscapeDataString(fragment)}", ApiJson.Default.RunView, cancel);
+
+    public async Task<IReadOnlyList<RunView>> ListAsync(bool all, CancellationToken cancel)
+    {
+        var runs = new List<RunView>();
+        var since = all ? string.Empty
+            : $"&since={Uri.EscapeDataString((time.GetUtcNow() - Recent).ToString("O", CultureInfo.InvariantCulture))}";
+        for (string? next = null; ;)
+        {
+            var page = await AskAsync(
+                HttpMethod.Get,
+                $"runs?limit={RunFilter.MostOnPage}{since}{(next is null ? string.Empty : $"&cursor={next}")}",
+                ApiJson.Default.RunPage,
+                cancel);
+            runs.AddRange(page.Runs);
+            next = page.Next;
+            if (next is null)
+            {
+                return runs;
+            }
+        }
+    }
+
+    public async IAsyncEnumerable<JournalEntry> ReadLogAsync(
+        string id, long after, bool follow, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        // Where the stream breaks off before the end, the server has ended, and the next one goes on.
+        for (var isOver = false; !isOver;)
+        {
+            using var answer = await SendAsync(
+                () => new HttpRequestMessage(HttpMethod.Get, $"runs/{id}/events?after={after}&follow={Word(follow)}")
+                {
+                    Headers = { Accept = { new MediaTypeWithQualityHeaderValue(Lines) } },
+                },
+                cancel);
+            using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(cancel));
+            isOver = !follow;
+            while (await LineAsync(reader, cancel) is { } line)
+            {
+                var entry = Parse(line);
+                after = entry.Seq;
+                yield return entry;
+                isOver |= Engine.Transcripts.JournalReader.IsEnd(entry);
+            }
+        }
+    }
+
+    public async Task WriteRawLogAsync(string id, bool follow, Stream output, CancellationToken cancel)
+    {
+        using var answer = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Get, $"runs/{id}/log?follow={Word(follow)}"), cancel);
+        await answer.Content.CopyToAsync(output, cancel);
+    }
+
+    public async Task<RunView> WaitAsync(string id, CancellationToken cancel)
+    {
+        using var poll = new PeriodicTimer(Poll, time);
+        while (true)
+        {
+            var run = await ResolveAsync(id, cancel);
+            if (run.State.IsFinal() && run.Cleanup.State != CleanupState.Pending)
+            {
+                return run;
+            }
+
+            await poll.WaitForNextTickAsync(cancel);
+        }
+    }
+
+    public Task<RunView> CancelAsync(string id, bool force, CancellationToken cancel) => AskAsync(
+        HttpMethod.Post, $"runs/{id}/cancel?force={Word(force)}", ApiJson.Default.RunView, cancel);
+
+    public async Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel)
+    {
+        var stat = order.Form == DiffForm.Stat;
+        using var answer = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Get, $"runs/{id}/diff?stat={Word(stat)}"), cancel);
+        await answer.Content.CopyToAsync(output, cancel);
+    }
+
+    public async Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)
+    {
+        var ids = selection.RunId is { } one ? [one] : (await ListAsync(all: true, cancel))
+            .Where(run => run.State.IsFinal()
+                && time.GetUtcNow() - run.FinishedAt >= (selection.OlderThan ?? TimeSpan.Zero))
+            .Select(run => run.Id).ToList();
+        var cleaned = new List<CleanedRun>();
+        foreach (var id in ids)
+        {
+            var report = await AskAsync(
+                HttpMethod.Delete, $"runs/{id}?dryRun={Word(dryRun)}", ApiJson.Default.CleanupReport, cancel);
+            cleaned.AddRange(report.Runs);
+        }
+
+        return new CleanupReport(dryRun, cleaned);
+    }
+
+    public void Dispose() => http.Dispose();
+
+    private static string Word(bool value) => value ? "true" : "false";
+
+    private static async Task<string?> LineAsync(StreamReader reader, CancellationToken cancel)
+    {
+        try
+        {
+            return await reader.ReadLineAsync(cancel) is { Length: < LongestLine } line ? line : null;
+        }
+        catch (IOException)
+        {
+            // Broken off in the middle of a line, which comes again whole.
+            return null;
+        }
+    }
+
+    private JournalEntry Parse(string line)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(line, ProtocolJson.Default.JournalEntry) ?? throw NotUnderstood();
+        }
+        catch (JsonException)
+        {
+            throw NotUnderstood();
+        }
+    }
+
+    private async Task<T> AskAsync<T>(
+        HttpMethod method, string path, JsonTypeInfo<T> type, CancellationToken cancel, byte[]? body = null)
+    {
+        using var answer = await SendAsync(() => Request(method, path, body), cancel);
+        try
+        {
+            var bytes = await answer.Content.ReadAsByteArrayAsync(cancel);
+            return JsonSerializer.Deserialize(bytes, type) ?? throw NotUnderstood();
+        }
+        catch (JsonException)
+        {
+            throw NotUnderstood();
+        }
+    }
+
+    private static HttpRequestMessage Request(HttpMethod method, string path, byte[]? body)
+    {
+        var request = new HttpRequestMessage(method, path);
+        if (body is not null)
+        {
+            request.Content = new ByteArrayContent(body);
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        }
+
+        return request;
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(Func<HttpRequestMessage> make, CancellationToken cancel)
+    {
+        for (var began = time.GetTimestamp(); ;)
+        {
+            try
+            {
+                using var request = make();
+                var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+                if (answer.StatusCode is not HttpStatusCode.ServiceUnavailable || Elapsed(began))
+                {
+                    return answer.IsSuccessStatusCode ? answer : throw await RefusedAsync(answer, cancel);
+                }
+
+                answer.Dispose();
+            }
+            catch (HttpRequestException unreachable)
+            {
+                if (Elapsed(began) || unreachable.HttpRequestError is HttpRequestError.NameResolutionError)
+                {
+                    throw Unreachable(unreachable);
+                }
+            }
+
+            await Task.Delay(Pause, time, cancel);
+        }
+    }
+
+    private bool Elapsed(long began) => time.GetElapsedTime(began) > Patience;
+
+    private async Task<FailureException> RefusedAsync(HttpResponseMessage answer, CancellationToken cancel)
+    {
+        using (answer)
+        {
+            try
+            {
+                var bytes = await answer.Content.ReadAsByteArrayAsync(cancel);
+                return JsonSerializer.Deserialize(bytes, ApiJson.Default.ProblemDocument) is { Code: { } code } problem
+                    ? new FailureException(code, problem.Detail, problem.Hint, problem.Fault)
+                    : NotUnderstood();
+            }
+            catch (JsonException)
+            {
+                return NotUnderstood();
+            }
+        }
+    }
+
+    private FailureException Unreachable(Exception why) => new(
+        "server_unreachable",
+        $"The server {server} could not be reached for {Patience.TotalSeconds:0} s: {why.Message}",
+        "Is it running, and is BERTH_SERVER right? berth serve starts one.",
+        Fault.Operator,
+        why);
+
+    private FailureException NotUnderstood() => new(
+        "server_not_understood",
+        $"What answers at {server} is no server of Berth's, or one of another version.",
+        "Check BERTH_SERVER.",
+        Fault.Operator);
+}
