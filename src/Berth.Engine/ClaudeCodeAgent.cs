@@ -194,12 +194,12 @@ internal sealed class ClaudeCodeAgent(
     {
         using var deadline = new CancellationTokenSource(CleanUpDeadline, time);
         flow.Begin(RunPhase.Cleanup);
-        var leaked = await executor.CleanUpAsync(flow.Id, flow.KeepsWorkspace, deadline.Token);
         if (flow.Progress.Workspace is null)
         {
             await AbandonAsync(flow, deadline.Token);
         }
 
+        var leaked = await executor.CleanUpAsync(flow.Id, flow.KeepsWorkspace, deadline.Token);
         var left = flow.RepositoryIsSpent ? RepositoryWorkspaces.RemoveOwn(flow.Directory) : [];
         flow.EndCleanUp([.. leaked, .. left]);
     }

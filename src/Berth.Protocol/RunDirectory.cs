@@ -51,9 +51,8 @@ public sealed record RunDirectory(string Root)
     /// <summary>The repository, written by the agent. Never run git in it on the host.</summary>
     public string Workspace => Path.Combine(Root, "workspace");
 
-    /// <summary>Where the workspace is made before it is renamed into its place: one that is here is half a
-    /// one.</summary>
-    public string HalfWorkspace => Workspace + ".new";
+    /// <summary>Locked by the host while it fills the workspace.</summary>
+    public string WorkspaceLock => Workspace + ".lock";
 
     /// <summary>The agent's HOME.</summary>
     public string Home => Path.Combine(Root, "home");

@@ -10,7 +10,7 @@ internal static class OwnedExecutions
     private static readonly string[] Always =
     [
         "home", "gateway", "capture", "agent", PrivateEtc.FolderName, RunDirectory.ControlSocketName,
-        "secrets.json",
+        "secrets.json", "workspace.lock",
     ];
 
     /// <summary>The run directories there are, by name.</summary>
@@ -26,7 +26,7 @@ internal static class OwnedExecutions
     internal static IReadOnlyList<string> Removable(RunDirectory run, bool keepWorkspace) =>
         keepWorkspace
             ? Always
-            : [Path.GetFileName(run.Workspace), Path.GetFileName(run.HalfWorkspace), .. Always];
+            : [Path.GetFileName(run.Workspace), .. Always];
 
     /// <summary>What of a run is still there.</summary>
     internal static IReadOnlyList<string> ResidueOf(

@@ -78,7 +78,8 @@ internal sealed partial class GitProgram
 
     /// <summary>Fills a new workspace of ours with the files of a commit.</summary>
     internal Task<GitResult> CheckOutAsync(
-        string workspace, string commit, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+        string workspace, string commit, TimeSpan timeout, Action<int> started, CancellationToken cancellation) =>
+        RunAsync(
         new GitCall
         {
             Where =
@@ -88,6 +89,7 @@ internal sealed partial class GitProgram
             ],
             Arguments = ["read-tree", "--reset", "-u", "--no-recurse-submodules", commit],
             Timeout = timeout,
+            Started = started,
         },
         cancellation);
 

@@ -7,7 +7,7 @@ using Berth.Protocol.Posix;
 namespace Berth.Engine.Workspaces;
 
 /// <summary>A lock on a mirror: shared by those who add a ref or a pack, alone for who fetches, makes or heals
-/// it.</summary>
+/// it; and, always alone, on a workspace that is being filled.</summary>
 /// <remarks>
 /// It is a <see cref="LockFile"/>, so the kernel lets go of it when its holder dies. A git process that the holder had
 /// started may live on, though, and still write; so its identity is noted in the lock file, and the next one who is

@@ -72,15 +72,9 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
             return PreparedOf(made);
         }
 
-        if (Directory.Exists(request.RunDirectory.Workspace))
-        {
-            // The record is written before the workspace appears, so no agent was ever in this one.
-            Directory.Delete(request.RunDirectory.Workspace, recursive: true);
-        }
-
         var want = await WantAsync(request, cancellation).ConfigureAwait(false);
         var mirror = MirrorOf(request.Source, request.RunDirectory)!;
-        var builder = new WorkspaceBuilder(options, git);
+        var builder = new WorkspaceBuilder(options, git, time);
         var baseCommit = await mirror.PinAsync(want, cancellation).ConfigureAwait(false);
         var failed = await builder.BuildAsync(
             request, RunOf(request, mirror, baseCommit), mirror, cancellation).ConfigureAwait(false);
@@ -152,8 +146,12 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
 
     /// <summary>Ends what a killed host left at work on a repository that this run needs no more. Where somebody has
     /// the mirror, it is his to do.</summary>
-    internal async Task AbandonAsync(WorkspaceRequest request, CancellationToken cancellation) =>
+    internal async Task AbandonAsync(WorkspaceRequest request, CancellationToken cancellation)
+    {
+        await new WorkspaceBuilder(options, git, time).AbandonAsync(
+            request.RunDirectory, cancellation).ConfigureAwait(false);
         await MirrorOf(request.Source, request.RunDirectory)!.TidyAsync(cancellation).ConfigureAwait(false);
+    }
 
     /// <summary>What a run has of its repository in its own directory: the clone of a run without a mirror, and what
     /// was left of one half made.</summary>

@@ -24,6 +24,8 @@ internal sealed record StoredWorkspace(
             run.RunDirectory), JsonSerializer.SerializeToUtf8Bytes(stored, WorkspaceJson.Default.StoredWorkspace));
     }
 
+    internal static void Delete(RunDirectory directory) => File.Delete(FileOf(directory));
+
     internal static RunWorkspace? Read(RunDirectory directory)
     {
         if (!File.Exists(FileOf(directory)))

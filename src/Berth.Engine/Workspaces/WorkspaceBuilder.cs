@@ -10,9 +10,10 @@ namespace Berth.Engine.Workspaces;
 /// is known here already; so the files are written as gitrepository-layout(5) has them, and git only checks the commit
 /// out. There are no
 /// hooks and no templates in it, no identity of the host's user, and no remote that could be reached.
-/// It is built beside its place and renamed into it, so a workspace that is there is whole.
+/// It is filled in its place, which a container may have mounted already, and its record is written last: a workspace
+/// with a record is whole, and one without is emptied and filled anew.
 /// </remarks>
-internal sealed class WorkspaceBuilder(WorkspaceOptions options, GitProgram git)
+internal sealed class WorkspaceBuilder(WorkspaceOptions options, GitProgram git, TimeProvider time)
 {
     /// <summary>Makes it.</summary>
     /// <returns>What git said when the commit could not be checked out; null when all is well.</returns>
@@ -20,28 +21,29 @@ internal sealed class WorkspaceBuilder(WorkspaceOptions options, GitProgram git)
         WorkspaceRequest request, RunWorkspace run, Mirror mirror, CancellationToken cancellation)
     {
         var place = request.RunDirectory.Workspace;
-        var aside = request.RunDirectory.HalfWorkspace;
-        if (Directory.Exists(aside))
-        {
-            Directory.Delete(aside, recursive: true);
-        }
+        var isWhole = false;
 
+        // Who takes it ends the git that a killed host has left at work here.
+        await using var held = await MirrorLock.TakeAsync(
+            request.RunDirectory.WorkspaceLock, alone: true, options.LockTimeout, time,
+            cancellation).ConfigureAwait(false);
         try
         {
-            WriteFrame(aside, request, run.BaseCommit, mirror);
+            StoredWorkspace.Delete(request.RunDirectory);
+            Empty(place);
+            WriteFrame(place, request, run.BaseCommit, mirror);
             if (run.BaseCommit is { } baseCommit)
             {
                 var filled = await git.CheckOutAsync(
-                    aside, baseCommit, options.WorkTimeout, cancellation).ConfigureAwait(false);
+                    place, baseCommit, options.WorkTimeout, held.Note, cancellation).ConfigureAwait(false);
                 if (!filled.Succeeded)
                 {
                     return filled;
                 }
             }
 
-            // The record comes first: where there is a workspace there is a record of it.
             StoredWorkspace.Write(run);
-            Directory.Move(aside, place);
+            isWhole = true;
             return null;
         }
         catch (IOException full)
@@ -55,9 +57,35 @@ internal sealed class WorkspaceBuilder(WorkspaceOptions options, GitProgram git)
         }
         finally
         {
-            if (Directory.Exists(aside))
+            if (!isWhole)
             {
-                Directory.Delete(aside, recursive: true);
+                Empty(place);
+            }
+        }
+    }
+
+    /// <summary>Ends the git that a killed host has left at work in a run's workspace.</summary>
+    internal async Task AbandonAsync(RunDirectory directory, CancellationToken cancellation)
+    {
+        if (File.Exists(directory.WorkspaceLock))
+        {
+            await using var held = await MirrorLock.TryTakeAloneAsync(
+                directory.WorkspaceLock, time, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    // The folder itself stays. No agent was ever in it.
+    private static void Empty(string workspace)
+    {
+        foreach (var entry in Directory.CreateDirectory(workspace).EnumerateFileSystemInfos())
+        {
+            if (entry is DirectoryInfo { LinkTarget: null } folder)
+            {
+                folder.Delete(recursive: true);
+            }
+            else
+            {
+                entry.Delete();
             }
         }
     }

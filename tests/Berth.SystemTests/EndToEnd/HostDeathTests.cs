@@ -46,7 +46,7 @@ public sealed class HostDeathTests
         var id = await home.DetachAsync("text Never.");
         await blocked.WhenReadAsync();
         await home.KillHostAsync(id);
-        Directory.CreateDirectory(home.RunFile(id, "workspace.new/half"));
+        Directory.CreateDirectory(home.RunFile(id, "workspace/half"));
         await home.BerthAsync(Cancel, "cancel", id);
         var run = await home.FinalAsync(id);
 

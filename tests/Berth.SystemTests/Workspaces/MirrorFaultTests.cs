@@ -54,7 +54,7 @@ public sealed class MirrorFaultTests
             }
             catch (OperationCanceledException)
             {
-                Assert.False(Directory.Exists(request.RunDirectory.Workspace));
+                Assert.Null(RepositoryWorkspaces.Find(request.RunDirectory));
             }
 
             await IsWholeAsync(place, await workspaces.PrepareAsync(request, Soon));
