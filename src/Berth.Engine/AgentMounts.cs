@@ -21,7 +21,7 @@ internal static class AgentMounts
     /// What the agent may read beside the usual: the mirror's objects, and the workflow's folder where its MCP servers
     /// need it.
     /// </summary>
-    public static IEnumerable<HostMount> Of(RunPlan plan, PreparedWorkspace prepared)
+    private static IEnumerable<HostMount> Of(RunPlan plan, PreparedWorkspace prepared)
     {
         if (prepared.MirrorObjects is { } objects)
         {
@@ -33,6 +33,20 @@ internal static class AgentMounts
             yield return new HostMount(plan.WorkflowFolder, WorkflowInside);
         }
     }
+
+    /// <summary>What a run may reach and use.</summary>
+    public static ExecutionPolicy PolicyOf(RunPlan plan, PreparedWorkspace prepared) => new()
+    {
+        Sandbox = plan.Sandbox,
+        Mounts = [.. Of(plan, prepared)],
+        ExtraMounts = plan.Mounts,
+        TempBytes = plan.TempBytes ?? ExecutionPolicy.DefaultTempBytes,
+        Network = plan.Network,
+        MemoryBytes = plan.MemoryBytes,
+        Processes = plan.Processes,
+        Cpus = plan.Cpus,
+        Image = plan.Image,
+    };
 
     /// <summary>How Claude is called for this run.</summary>
     public static ClaudeInvocation InvocationOf(RunPlan plan, ExecutionLayout layout) => new()

@@ -247,6 +247,10 @@ internal sealed class BerthEngine
         try
         {
             await agent.RunAsync(run, stop);
+
+            // The run is over, and whoever cleans up after it need not wait for what the next one is to have.
+            held.Dispose();
+            await new WarmRefill(options, runs, directories, NewWarmPool()).RunAsync(id, stop); // (10)
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -283,7 +287,8 @@ internal sealed class BerthEngine
     /// <exception cref="FailureException"><c>run_not_final</c>.</exception>
     public Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)
     {
-        return new RunCleanup(runs, directories, workspaces, executors, time).RunAsync(selection, dryRun, cancel);
+        var cleanup = new RunCleanup(runs, directories, workspaces, executors, NewWarmPool(), time);
+        return cleanup.RunAsync(selection, dryRun, cancel);
     }
 
     /// <summary>What is installed and what is missing, for each mode.</summary>
@@ -297,6 +302,9 @@ internal sealed class BerthEngine
         return await Task.WhenAll(inLocal, inDocker);
     }
 
+    /// <summary>How many warm containers wait.</summary>
+    public int WaitingContainers => directories.Slots.Waiting().Count;
+
     /// <summary>Makes the run image of Docker mode.</summary>
     /// <param name="order">Of what.</param>
     /// <param name="progress">Takes the daemon's words, line by line.</param>
@@ -306,7 +314,7 @@ internal sealed class BerthEngine
         RunImageOrder order, Action<string> progress, CancellationToken cancel)
     {
         var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
-        using var docker = new DockerClient(DockerEndpoint.Parse(options.DockerHost), time);
+        using var docker = NewDockerClient();
         return await new RunImageBuild(options.SupervisorPath, docker).RunAsync(order, claude, progress, cancel);
     }
 
@@ -320,16 +328,18 @@ internal sealed class BerthEngine
         journals,
         time);
 
-    private DockerExecutor NewDockerExecutor() => new(
-        new DockerExecutorOptions
-        {
-            RunsFolder = directories.Folder,
-            SupervisorPath = options.SupervisorPath,
-            Image = options.Image,
-        },
-        new DockerClient(DockerEndpoint.Parse(options.DockerHost), time),
-        journals,
-        time);
+    private DockerExecutor NewDockerExecutor() => new(DockerOptions, NewDockerClient(), journals, time);
+
+    private WarmPool NewWarmPool() => new(DockerOptions, directories.Slots, NewDockerClient(), time);
+
+    private DockerClient NewDockerClient() => new(DockerEndpoint.Parse(options.DockerHost), time);
+
+    private DockerExecutorOptions DockerOptions => new()
+    {
+        RunsFolder = directories.Folder,
+        SupervisorPath = options.SupervisorPath,
+        Image = options.Image,
+    };
 
     // Without the credential a host would fail the run's model calls; without a host they only wait for the next one.
     private bool CanServe(RunRecord run) =>

@@ -69,6 +69,9 @@ internal sealed record BerthOptions
     public static string DefaultImage { get; } =
         $"berth-run:{typeof(BerthOptions).Assembly.GetName().Version!.ToString(3)}";
 
+    /// <summary>How many warm containers may wait. 0 to 16, default 0: none. <c>BERTH_DOCKER_WARM</c>.</summary>
+    public int Warm { get; init; }
+
     /// <summary>How many processors' time a run may use, where the system can limit it. Default none.
     /// <c>BERTH_CPUS</c>.</summary>
     public decimal? Cpus { get; init; }

@@ -16,7 +16,8 @@ namespace Berth.Engine;
 /// run's host:
 /// (2) Prepare the workspace: mirror, clone, branch. (3) Choose the executor. (4) Execute: the supervisor runs Claude.
 /// (5) Follow the journal. (6) Capture the changes, whatever happened. (7) Deliver them. (8) Record the outcome, once.
-/// (9) Clean up.
+/// (9) Clean up. When all that is recorded, and the host's lock is free: (10) Make a warm container for the next run of
+/// the kind, where that is asked for: <see cref="WarmRefill"/>.
 /// </para>
 /// <para>
 /// The host may be killed between any two lines. Each step saves what it came to, so the next host goes on after the
@@ -232,18 +233,7 @@ internal sealed class ClaudeCodeAgent(
     {
         var plan = flow.Plan;
         var prepared = flow.Progress.Workspace!;
-        var policy = new ExecutionPolicy
-        {
-            Sandbox = plan.Sandbox,
-            Mounts = [.. AgentMounts.Of(plan, prepared)],
-            ExtraMounts = plan.Mounts,
-            TempBytes = plan.TempBytes ?? ExecutionPolicy.DefaultTempBytes,
-            Network = plan.Network,
-            MemoryBytes = plan.MemoryBytes,
-            Processes = plan.Processes,
-            Cpus = plan.Cpus,
-            Image = plan.Image,
-        };
+        var policy = AgentMounts.PolicyOf(plan, prepared);
         var layout = executor.LayOut(flow.Id, policy, plan.ClaudeBinary);
         var invocation = AgentMounts.InvocationOf(plan, layout);
         AgentMounts.WriteSettings(flow.Directory, invocation);

@@ -1,4 +1,5 @@
 using Berth.Engine.Executors;
+using Berth.Engine.Executors.Docker;
 using Berth.Engine.Processes;
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
@@ -16,6 +17,9 @@ internal sealed record CleanupReport(bool DryRun, IReadOnlyList<CleanedRun> Runs
 {
     /// <summary>Bytes freed, or to be freed, as the files' lengths add up.</summary>
     public long Bytes { get; init; } = Runs.Sum(run => run.Bytes);
+
+    /// <summary>The warm containers that were removed, or would be: all that wait, where all is cleaned up.</summary>
+    public IReadOnlyList<RemovedSlot> Warm { get; init; } = [];
 }
 
 /// <summary>One run's part of it.</summary>
@@ -32,7 +36,7 @@ internal sealed record CleanedRun(string RunId, IReadOnlyList<string> Paths, lon
 /// <remarks>Records and transcripts stay, and branches in the user's repositories and in mirrors.</remarks>
 internal sealed class RunCleanup(
     RunStore runs, RunDirectories directories, RepositoryWorkspaces workspaces, ExecutorFactory executors,
-    TimeProvider time)
+    WarmPool pool, TimeProvider time)
 {
     // A directory without a record may belong to a run that is just being created.
     private static readonly TimeSpan OrphanAge = TimeSpan.FromHours(1);
@@ -70,7 +74,11 @@ internal sealed class RunCleanup(
             }
         }
 
-        return new CleanupReport(dryRun, cleaned);
+        var isAll = selection is { RunId: null, OlderThan: null };
+        return new CleanupReport(dryRun, cleaned)
+        {
+            Warm = isAll ? await pool.RemoveAllAsync(dryRun, cancel) : [],
+        };
     }
 
     // What is there, by run, and the executor whose it is.

@@ -44,7 +44,9 @@ internal sealed class RunSubmission(
         // It is shown in lists, and goes into the commit's message.
         plan = plan with { Title = new Redactor(secrets.Redact).Redact(plan.Title) };
         directories.Create(
-            id, new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets));
+            id,
+            new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets),
+            WarmRefill.KeyOf(options, plan));
         try
         {
             return runs.Insert(id, plan);

@@ -9,6 +9,13 @@ namespace Berth.Protocol;
 /// <param name="Root">The absolute path of the folder.</param>
 public sealed record RunDirectory(string Root)
 {
+    /// <summary>The word by which a supervisor is told to wait for <see cref="SpecFile"/>.</summary>
+    public const string WaitWord = "wait";
+
+    /// <summary>The name in <see cref="Root"/> of the file that the host of a run keeps locked while it
+    /// lives.</summary>
+    public const string HostLockName = "host.lock";
+
     /// <summary>The control socket's name in <see cref="Root"/>.</summary>
     public const string ControlSocketName = "control.sock";
 

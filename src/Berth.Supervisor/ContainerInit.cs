@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 
@@ -13,11 +14,18 @@ namespace Berth.Supervisor;
 /// </remarks>
 internal static class ContainerInit
 {
-    /// <summary>Reads the owner's numbers; none are an ordinary start.</summary>
-    internal static bool TryRead(IReadOnlyList<string> words, out ChildUser? owner)
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
+
+    // Ten minutes of its own time: it has none while the container is paused, and is so within a second.
+    private const int MostLooks = 120_000;
+
+    /// <summary>Reads the owner's numbers, and whether to wait; no words are an ordinary start.</summary>
+    internal static bool TryRead(IReadOnlyList<string> words, out ChildUser? owner, out bool waits)
     {
         owner = null;
-        if (words is [var user, var group] && Number(user) is { } userId && Number(group) is { } groupId)
+        waits = words is [_, _, RunDirectory.WaitWord];
+        if (words is [var user, var group, ..] && words.Count == (waits ? 3 : 2)
+            && Number(user) is { } userId && Number(group) is { } groupId)
         {
             owner = new ChildUser(userId, groupId);
         }
@@ -36,6 +44,33 @@ internal static class ContainerInit
         // The container keeps no log: what it prints would be lost.
         Descriptor.SendErrorsTo(directory.SupervisorLog);
         return directory;
+    }
+
+    /// <summary>Waits until there is something to do.</summary>
+    /// <returns>Whether there is; false where it is to end instead.</returns>
+    internal static bool WaitForSpec(RunDirectory directory)
+    {
+        // A container's init is deaf to a signal that it has no handler for.
+        using var ending = new ManualResetEvent(initialState: false);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
+        {
+            context.Cancel = true;
+            ending.Set();
+        });
+        for (var looks = 0; looks < MostLooks; looks++)
+        {
+            if (!Descriptor.IsMissing(directory.SpecFile))
+            {
+                return true;
+            }
+
+            if (ending.WaitOne(Look))
+            {
+                break;
+            }
+        }
+
+        return false;
     }
 
     private static uint? Number(string text) =>

@@ -9,7 +9,7 @@ if (args is [ListenThenBecome.Word, ..])
 }
 
 if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
-    || !ContainerInit.TryRead(args[1..], out var owner))
+    || !ContainerInit.TryRead(args[1..], out var owner, out var waits))
 {
     Console.Error.WriteLine("berth-supervisor: give the absolute path of a run directory; in a container also "
         + "the numbers of the user and the group that own it.");
@@ -20,7 +20,7 @@ if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
 try
 {
     var directory = owner is null ? new RunDirectory(folder) : ContainerInit.Enter(folder, owner);
-    return SupervisedRun.Execute(directory, TimeProvider.System);
+    return waits && !ContainerInit.WaitForSpec(directory) ? 0 : SupervisedRun.Execute(directory, TimeProvider.System);
 }
 catch (FailureException failure)
 {

@@ -134,6 +134,16 @@ internal static class SettingsTable
             Description = "Where Docker listens.",
             Bind = (options, value) => options with { DockerHost = value.Text },
         },
+        new()
+        {
+            Variable = "BERTH_DOCKER_WARM",
+            Key = "dockerWarm",
+            Unit = "containers",
+            Range = "0 to 16",
+            Default = "0",
+            Description = "How many paused containers may wait for the next run of their kind, on their repository.",
+            Bind = (options, value) => value.Count(0, 16) is { } count ? options with { Warm = count } : null,
+        },
     ];
 
     private static IEnumerable<Setting> Limits() =>

@@ -105,6 +105,24 @@ internal sealed class DockerClient : IDisposable
         _ = Expected(request, answer, Absent, HttpStatusCode.Conflict);
     }
 
+    /// <summary>Stops all processes of a running container where they are.</summary>
+    public async Task PauseAsync(string id, CancellationToken cancel)
+    {
+        var request = await RequestAsync(HttpMethod.Post, $"containers/{Escaped(id)}/pause", cancel);
+        var answer = await transport.AskAsync(request with { Limit = Long }, cancel);
+        _ = Expected(request, answer);
+    }
+
+    /// <summary>Gives a container another name.</summary>
+    /// <returns>Whether it has it; false where another container has that name, or this one is not there.</returns>
+    public async Task<bool> RenameAsync(string id, string name, CancellationToken cancel)
+    {
+        var path = $"containers/{Escaped(id)}/rename?name={Escaped(name)}";
+        var request = await RequestAsync(HttpMethod.Post, path, cancel);
+        var answer = await transport.AskAsync(request with { Limit = Long }, cancel);
+        return (int)Expected(request, answer, Absent, HttpStatusCode.Conflict).Status is >= 200 and < 300;
+    }
+
     /// <summary>Lets a paused container go on. One that is not paused stays as it is.</summary>
     public async Task UnpauseAsync(string id, CancellationToken cancel)
     {

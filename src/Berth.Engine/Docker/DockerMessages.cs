@@ -182,6 +182,9 @@ internal sealed record ContainerListing
 {
     public string Id { get; init; } = "";
 
+    /// <summary>Each with a slash in front.</summary>
+    public IReadOnlyList<string>? Names { get; init; }
+
     public string State { get; init; } = "";
 
     public IReadOnlyDictionary<string, string>? Labels { get; init; }

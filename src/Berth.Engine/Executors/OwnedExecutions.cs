@@ -1,4 +1,5 @@
 using System.Globalization;
+using Berth.Engine.Executors.Docker;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 
@@ -10,7 +11,7 @@ internal static class OwnedExecutions
     private static readonly string[] Always =
     [
         "home", "gateway", "capture", "agent", PrivateEtc.FolderName, RunDirectory.ControlSocketName,
-        "secrets.json", "workspace.lock",
+        "secrets.json", "workspace.lock", WarmSlot.FileName,
     ];
 
     /// <summary>The run directories there are, by name.</summary>
@@ -18,9 +19,11 @@ internal static class OwnedExecutions
         ? Directory.EnumerateDirectories(runsFolder).Select(folder => Path.GetFileName(folder))
         : [];
 
-    /// <summary>The mode in which a run was executed, or null where it never was.</summary>
+    /// <summary>The mode in which a run was executed, or has a container that waits; null where it has
+    /// neither.</summary>
     internal static string? ModeOf(RunDirectory run) =>
-        ExecutionRecords.Spec(run)?.Facts.GetValueOrDefault("mode");
+        ExecutionRecords.Spec(run)?.Facts.GetValueOrDefault("mode")
+        ?? (WarmSlot.IsIn(run) ? DockerExecutor.ModeName : null);
 
     /// <summary>The entries of a run directory that clean-up removes. The journal and the records stay.</summary>
     internal static IReadOnlyList<string> Removable(RunDirectory run, bool keepWorkspace) =>

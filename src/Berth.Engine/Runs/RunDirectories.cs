@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Berth.Engine.Executors.Docker;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 
@@ -12,39 +13,47 @@ namespace Berth.Engine.Runs;
 internal sealed class RunDirectories(string runsFolder, string? elsewhere)
 {
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-    private const string HostLockName = "host.lock";
 
     /// <summary>The folder in which every run is found.</summary>
     public string Folder => runsFolder;
 
+    /// <summary>The slots that wait to become run directories.</summary>
+    public WarmSlots Slots { get; } = new(elsewhere ?? runsFolder);
+
     /// <summary>The names of all run directories.</summary>
     public IEnumerable<string> Ids() => Directory.Exists(runsFolder)
         ? Directory.EnumerateDirectories(runsFolder).Select(folder => Path.GetFileName(folder))
+            .Where(name => !name.StartsWith('.'))
         : [];
 
     /// <summary>A run's directory; it may be gone.</summary>
     public RunDirectory Of(string runId) => new(Path.Combine(runsFolder, runId));
 
     /// <summary>The file that the host of a run keeps locked while it lives.</summary>
-    public string HostLock(string runId) => Path.Combine(Of(runId).Root, HostLockName);
+    public string HostLock(string runId) => Path.Combine(Of(runId).Root, RunDirectory.HostLockName);
 
     /// <summary>What the host of a run has to say when it breaks.</summary>
     public string HostLog(string runId) => Path.Combine(Of(runId).Root, "host.log");
 
     /// <summary>Makes a run's directory with all that the agent is given to read, for nobody but this user.</summary>
-    public RunDirectory Create(string runId, AgentFiles files)
+    /// <param name="runId">The run.</param>
+    /// <param name="files">What the agent is given.</param>
+    /// <param name="warmKey">The key of a slot that may become the directory, or null.</param>
+    public RunDirectory Create(string runId, AgentFiles files, string? warmKey = null)
     {
         Directory.CreateDirectory(runsFolder, Private);
         var directory = Of(runId);
-        if (elsewhere is null)
+        var real = Path.Combine(elsewhere ?? runsFolder, runId);
+        if (elsewhere is not null)
         {
-            Directory.CreateDirectory(directory.Root, Private);
-        }
-        else
-        {
-            var real = Path.Combine(elsewhere, runId);
-            Directory.CreateDirectory(real, Private);
+            // The link first: a slot that became a directory which nobody finds would keep its container for good.
+            Directory.CreateDirectory(elsewhere, Private);
             Directory.CreateSymbolicLink(directory.Root, real);
+        }
+
+        if (warmKey is null || !Slots.TryTake(warmKey, real))
+        {
+            Directory.CreateDirectory(real, Private);
         }
 
         foreach (var folder in new[]

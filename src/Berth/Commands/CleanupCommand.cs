@@ -58,29 +58,35 @@ internal static class CleanupCommand
                 Show(report, surroundings.Screen());
             }
 
-            return report.Runs.Any(cleaned => cleaned.Leaked.Count > 0) ? ExitCodes.Failed : ExitCodes.Succeeded;
+            var isLeft = report.Runs.Any(cleaned => cleaned.Leaked.Count > 0)
+                || report.Warm.Any(slot => slot.Leaked.Count > 0);
+            return isLeft ? ExitCodes.Failed : ExitCodes.Succeeded;
         }));
         return command;
     }
 
     private static void Show(CleanupReport report, IScreen screen)
     {
-        foreach (var cleaned in report.Runs)
+        var word = report.DryRun ? "would remove" : "removed";
+        foreach (var path in report.Runs.SelectMany(cleaned => cleaned.Paths)
+            .Concat(report.Warm.Select(slot => $"container {slot.Container}")))
         {
-            foreach (var path in cleaned.Paths)
-            {
-                screen.Write(Line.Of($"{(report.DryRun ? "would remove" : "removed")} {path}"));
-            }
+            screen.Write(Line.Of($"{word} {path}"));
+        }
 
-            foreach (var leak in cleaned.Leaked)
-            {
-                screen.Write(Line.Of($"left over {leak}", Tone.Warning));
-            }
+        foreach (var leak in report.Runs.SelectMany(cleaned => cleaned.Leaked)
+            .Concat(report.Warm.SelectMany(slot => slot.Leaked)))
+        {
+            screen.Write(Line.Of($"left over {leak}", Tone.Warning));
         }
 
         if (report.Runs.Count == 0)
         {
-            screen.Write(Line.Of("There is nothing to remove."));
+            if (report.Warm.Count == 0)
+            {
+                screen.Write(Line.Of("There is nothing to remove."));
+            }
+
             return;
         }
 

@@ -64,6 +64,7 @@ internal static class DoctorCommand
             checks.AddRange(Merged(allowed));
             checks.Add(DoctorModes.Check(options, allowed, [.. engine.Workflows.List().Select(found => found.Name)]));
             checks.Add(WorkflowsOf(engine, options));
+            checks.AddRange(WarmOf(engine.WaitingContainers, options.Warm));
             capabilities = allowed[0].Capabilities;
         }
 
@@ -125,6 +126,16 @@ internal static class DoctorCommand
         {
             Required = false,
         };
+    }
+
+    // Nothing is said of what is not used here.
+    private static IEnumerable<ProbeCheck> WarmOf(int waiting, int most)
+    {
+        if (waiting > 0 || most > 0)
+        {
+            yield return new ProbeCheck(
+                "warm containers", Ok: true, $"{Amounts.Of(waiting, "container")} waiting, of {most} at most");
+        }
     }
 
     private static ProbeCheck Credential(GatewayOptions gateway)

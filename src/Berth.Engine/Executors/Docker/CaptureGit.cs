@@ -52,7 +52,7 @@ internal sealed record CaptureGit(string Program, string? Root)
     }
 
     /// <summary>What is mounted below the root.</summary>
-    internal static IEnumerable<ContainerMount> Mounts(RunDirectory run, ExecutionSpec spec, string root) =>
+    internal static IEnumerable<ContainerMount> Mounts(RunDirectory run, ExecutionPolicy policy, string root) =>
     [
         .. from folder in System
            where Directory.Exists(folder)
@@ -60,7 +60,7 @@ internal sealed record CaptureGit(string Program, string? Root)
         .. from device in Devices select new ContainerMount(device, root + device, ReadOnly: false),
         new(run.Workspace, root + InsidePaths.Workspace, ReadOnly: false),
         new(run.CaptureFolder, root + InsidePaths.Capture, ReadOnly: false),
-        .. from mount in spec.Policy.Mounts
+        .. from mount in policy.Mounts
            select new ContainerMount(mount.Host, root + mount.Inside, ReadOnly: true),
     ];
 }

@@ -22,6 +22,13 @@ internal static class ContainerFailures
         $"Type: docker rm --force {name}   if it is not needed, and start the run again.",
         Fault.Operator);
 
+    /// <summary>A container that the run cannot have does not go.</summary>
+    internal static FailureException StillThere(string id) => new(
+        "container_not_removed",
+        $"The warm container {id[..12]} is not one that the run can have, and the daemon has not removed it in time.",
+        "Start the run again; if it comes again, restart Docker.",
+        Fault.Operator);
+
     /// <summary>The daemon made the container and could not start it.</summary>
     internal static FailureException NotStarted(string image, string why) => new(
         "container_start_failed",

@@ -38,32 +38,37 @@ internal sealed class ContainerLaunch(
         }
 
         // From here on no token counts: an execution is started whole or not at all.
-        return container is null
+        return container is null || IsWaiting(run, container)
             ? await BeginAsync(run, spec, name, cancellation)
             : await UntilBegunAsync(run, container.Id);
     }
 
+    /// <summary>Whether a container is one that waited for its run, and waits still: its host died before it let it go
+    /// on.</summary>
+    internal static bool IsWaiting(RunDirectory run, ContainerDetails container) =>
+        ExecutionRecords.Handle(run) is null
+        && string.Equals(WarmSlot.Of(run)?.ContainerId, container.Id, StringComparison.Ordinal)
+        && (container.State.Paused || !File.Exists(run.SpecFile));
+
     private async Task<ExecutionHandle> BeginAsync(
         RunDirectory run, ExecutionSpec spec, string name, CancellationToken cancellation)
     {
-        var wanted = spec.Policy.Image ?? options.Image;
-        var image = await docker.FindImageAsync(wanted, cancellation)
-            ?? throw new FailureException(ContainerFailures.ImageMissing(wanted, options.Image, docker.Endpoint));
+        var making = new ContainerMaking(options, plan, docker);
+        var image = await making.FindImageAsync(spec.Policy, cancellation);
         foreach (var mount in spec.Policy.Mounts.Concat(spec.Policy.ExtraMounts))
         {
             ContainerUsers.CheckReadable(mount);
         }
 
-        ContainerPlan.Prepare(run);
-        var (id, git) = await CreateAsync(run, spec, name, image);
+        ContainerPlan.MakeFolders(run);
+        ContainerUsers.GiveFolders(run);
+        var warm = await new WarmAdoption(options, labels, plan, docker, time).AdoptAsync(run, spec, image);
+        var wanted = new WantedContainer(run, spec.RunId, ContainerShape.Of(spec), image);
+        var (id, git) = warm ?? await making.CreateAsync(name, wanted, captures: spec.Capture is not null);
         try
         {
             ExecutionRecords.WriteSpec(run, ContainerPlan.Orders(spec, image, git));
-            if (await docker.StartAsync(id, CancellationToken.None) is { } why)
-            {
-                throw ContainerFailures.NotStarted(wanted, why);
-            }
-
+            await LetGoAsync(id, isPaused: warm is not null, spec.Policy.Image ?? options.Image);
             return await UntilBegunAsync(run, id);
         }
         catch (FailureException)
@@ -73,29 +78,17 @@ internal sealed class ContainerLaunch(
         }
     }
 
-    private async Task<(string Id, CaptureGit? Git)> CreateAsync(
-        RunDirectory run, ExecutionSpec spec, string name, ImageDetails image)
+    private async Task LetGoAsync(string id, bool isPaused, string image)
     {
-        var git = spec.Capture is null ? null : CaptureGit.SaidBy(image);
-        var id = await CreateAsync(name, plan.Order(run, spec, image, git));
-        if (spec.Capture is null || git is not null)
+        if (isPaused)
         {
-            return (id, git);
+            await docker.UnpauseAsync(id, CancellationToken.None);
         }
-
-        git = await CaptureGit.FindAsync(docker, id, CancellationToken.None);
-        if (git is null)
+        else if (await docker.StartAsync(id, CancellationToken.None) is { } why)
         {
-            git = CaptureGit.OfMachine;
-            _ = await docker.RemoveAsync(id, CancellationToken.None);
-            id = await CreateAsync(name, plan.Order(run, spec, image, git));
+            throw ContainerFailures.NotStarted(image, why);
         }
-
-        return (id, git);
     }
-
-    private async Task<string> CreateAsync(string name, ContainerOrder order) =>
-        await docker.CreateAsync(name, order, CancellationToken.None) ?? throw ContainerFailures.NameTaken(name);
 
     private async Task<ExecutionHandle> UntilBegunAsync(RunDirectory run, string id)
     {

@@ -50,8 +50,8 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
         InsidePaths.Agent,
         $"{InsidePaths.Gateway}/{RunDirectory.GatewaySocketName}");
 
-    /// <summary>Makes the folders and files that are mounted, and gives the agent what is the agent's.</summary>
-    internal static void Prepare(RunDirectory run)
+    /// <summary>Makes the folders and files that are mounted.</summary>
+    internal static void MakeFolders(RunDirectory run)
     {
         const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         foreach (var folder in new[] { run.Home, run.GatewayFolder, run.AgentFolder, run.CaptureFolder })
@@ -60,7 +60,6 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
         }
 
         PrivateEtc.Write(run.Root, ContainerUsers.Agent.Id);
-        ContainerUsers.GiveFolders(run);
     }
 
     /// <summary>The supervisor's orders.</summary>
@@ -101,50 +100,62 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
     };
 
     /// <summary>The container.</summary>
-    /// <param name="run">The run directory.</param>
-    /// <param name="spec">What to execute.</param>
-    /// <param name="image">The image.</param>
+    /// <param name="wanted">What it is for.</param>
     /// <param name="git">Where git is.</param>
-    internal ContainerOrder Order(RunDirectory run, ExecutionSpec spec, ImageDetails image, CaptureGit? git) => new()
+    internal ContainerOrder Order(WantedContainer wanted, CaptureGit? git)
     {
-        Image = image.Id,
-        Entrypoint = [$"{InsidePaths.Supervisor}/{Path.GetFileName(options.SupervisorPath)}"],
-        Cmd = [RunInside, Number(ContainerUsers.Owner.Id), Number(ContainerUsers.Owner.Group)],
-        Env = SupervisorEnvironment(spec.RunId),
-        User = "0:0",
-        NetworkDisabled = spec.Policy.Network.Mode != NetworkMode.Open,
-        StopTimeout = (int)StopLimit.TotalSeconds,
-        Labels = labels.Of(spec.RunId),
-        HostConfig = new ContainerHostConfig
+        var policy = wanted.Shape.Policy;
+        var isOpen = policy.Network.Mode == NetworkMode.Open;
+        var run = Real(wanted.Directory);
+        return new ContainerOrder
         {
-            NetworkMode = spec.Policy.Network.Mode == NetworkMode.Open ? OpenNetwork : "none",
-            CapAdd = git?.Root is null ? Capabilities : [.. Capabilities, "SYS_CHROOT"],
-            Tmpfs = new Dictionary<string, string>(StringComparer.Ordinal)
-            {
-                ["/tmp"] = Temporary("1777", spec.Policy.TempBytes),
-                ["/var/tmp"] = Temporary("1777", SmallBytes),
-                ["/run"] = Temporary("0755", SmallBytes),
-                [Closed] = Temporary("0700", SmallBytes),
-            },
-            Mounts =
+            Image = wanted.Image.Id,
+            Entrypoint = [$"{InsidePaths.Supervisor}/{Path.GetFileName(options.SupervisorPath)}"],
+            Cmd =
             [
-                .. Mounts(Real(run), spec, image),
-                .. git is { Root: { } root } ? CaptureGit.Mounts(Real(run), spec, root) : [],
+                RunInside, Number(ContainerUsers.Owner.Id), Number(ContainerUsers.Owner.Group),
+                .. wanted.RunId is null ? [RunDirectory.WaitWord] : Array.Empty<string>(),
             ],
-            Memory = spec.Policy.MemoryBytes,
+            Env = SupervisorEnvironment(wanted.RunId),
+            User = "0:0",
+            NetworkDisabled = !isOpen,
+            StopTimeout = (int)StopLimit.TotalSeconds,
+            Labels = labels.Of(wanted.RunId),
+            HostConfig = new ContainerHostConfig
+            {
+                NetworkMode = isOpen ? OpenNetwork : "none",
+                CapAdd = git?.Root is null ? Capabilities : [.. Capabilities, "SYS_CHROOT"],
+                Tmpfs = new Dictionary<string, string>(StringComparer.Ordinal)
+                {
+                    ["/tmp"] = Temporary("1777", policy.TempBytes),
+                    ["/var/tmp"] = Temporary("1777", SmallBytes),
+                    ["/run"] = Temporary("0755", SmallBytes),
+                    [Closed] = Temporary("0700", SmallBytes),
+                },
+                Mounts =
+                [
+                    .. Mounts(run, wanted),
+                    .. git is { Root: { } root } ? CaptureGit.Mounts(run, policy, root) : [],
+                ],
+                Memory = policy.MemoryBytes,
 
-            // The same number again: no swap beside it.
-            MemorySwap = spec.Policy.MemoryBytes,
-            PidsLimit = spec.Policy.Processes,
-            NanoCpus = spec.Policy.Cpus is { } cpus ? (long)(cpus * 1_000_000_000) : null,
-        },
-    };
+                // The same number again: no swap beside it.
+                MemorySwap = policy.MemoryBytes,
+                PidsLimit = policy.Processes,
+                NanoCpus = policy.Cpus is { } cpus ? (long)(cpus * 1_000_000_000) : null,
+            },
+        };
+    }
+
+    /// <summary>A run directory may be a link, and a mount is of what it leads to.</summary>
+    internal static RunDirectory Real(RunDirectory run) =>
+        new(new DirectoryInfo(run.Root).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? run.Root);
 
     // An image that was made from these very files has them at these very places.
-    private IEnumerable<ContainerMount> Programs(ExecutionSpec spec, ImageDetails image) =>
+    private IEnumerable<ContainerMount> Programs(ContainerShape shape, ImageDetails image) =>
         from program in new[]
         {
-            (Path: ClaudeProgram.Resolve(spec.ClaudeBinary), Inside: InsidePaths.ClaudeFolder,
+            (Path: ClaudeProgram.Resolve(shape.ClaudeBinary), Inside: InsidePaths.ClaudeFolder,
                 Label: RunImageBuild.ClaudeLabel),
             (Path: options.SupervisorPath, Inside: InsidePaths.Supervisor, Label: RunImageBuild.SupervisorLabel),
         }
@@ -152,11 +163,7 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
         where !string.Equals(inImage, RunImageBuild.MarkOf(program.Path), StringComparison.Ordinal)
         select new ContainerMount(Path.GetDirectoryName(program.Path)!, program.Inside, ReadOnly: true);
 
-    // A run directory may be a link, and a mount is of what it leads to.
-    private static RunDirectory Real(RunDirectory run) =>
-        new(new DirectoryInfo(run.Root).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? run.Root);
-
-    private IEnumerable<ContainerMount> Mounts(RunDirectory run, ExecutionSpec spec, ImageDetails image) =>
+    private IEnumerable<ContainerMount> Mounts(RunDirectory run, WantedContainer wanted) =>
     [
         new(run.Root, RunInside, ReadOnly: false),
         new(run.Workspace, InsidePaths.Workspace, ReadOnly: false),
@@ -164,16 +171,19 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
         new(run.CaptureFolder, InsidePaths.Capture, ReadOnly: false),
         new(run.GatewayFolder, InsidePaths.Gateway, ReadOnly: true),
         new(run.AgentFolder, InsidePaths.Agent, ReadOnly: true),
-        .. Programs(spec, image),
+        .. Programs(wanted.Shape, wanted.Image),
         .. from name in EtcNames
            select new ContainerMount(Path.Combine(run.Root, PrivateEtc.FolderName, name), $"/etc/{name}", true),
-        .. from mount in spec.Policy.Mounts.Concat(spec.Policy.ExtraMounts)
+        .. from mount in wanted.Shape.Policy.Mounts.Concat(wanted.Shape.Policy.ExtraMounts)
            select new ContainerMount(mount.Host, mount.Inside, ReadOnly: !mount.IsWritable),
     ];
 
     // Whatever the image says of the loader: it is not meant for this program.
-    private static IReadOnlyList<string> SupervisorEnvironment(string runId) =>
-        [$"{RunProcesses.Variable}={runId}", "DOTNET_EnableDiagnostics=0", "LD_PRELOAD=", "LD_LIBRARY_PATH="];
+    private static IReadOnlyList<string> SupervisorEnvironment(string? runId) =>
+    [
+        .. runId is null ? Array.Empty<string>() : [$"{RunProcesses.Variable}={runId}"],
+        "DOTNET_EnableDiagnostics=0", "LD_PRELOAD=", "LD_LIBRARY_PATH=",
+    ];
 
     private static Dictionary<string, string> WithImages(
         IReadOnlyDictionary<string, string> environment, ImageDetails image)

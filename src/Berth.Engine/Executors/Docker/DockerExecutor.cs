@@ -226,13 +226,14 @@ internal sealed class DockerExecutor(
         }
 
         var container = await docker.FindAsync(ContainerLabels.NameOf(runId), cancellation);
-        if (container is { State.Pid: > 0 } && labels.IsOurs(container, runId)
+        var isWaiting = container is not null && ContainerLaunch.IsWaiting(run, container);
+        if (container is { State.Pid: > 0 } && !isWaiting && labels.IsOurs(container, runId)
             && ProcessIdentity.Of(container.State.Pid) is { } supervisor)
         {
             new ContainerRecord(container.Id, container.Image, supervisor).Write(run);
         }
 
-        return Look(run) ?? (begun is null && container is null or { State.Status: "created" }
+        return Look(run) ?? (begun is null && (isWaiting || container is null or { State.Status: "created" })
             ? new RecoveredExecution(ExecutionState.NeverStarted)
             : new RecoveredExecution(ExecutionState.Gone, begun)
             {
@@ -291,7 +292,9 @@ internal sealed class DockerExecutor(
     private async Task<IReadOnlyList<string>> RemoveContainersAsync(
         string runId, RunDirectory run, CancellationToken deadline)
     {
-        var isKnown = File.Exists(run.SpecFile) || ContainerRecord.Of(run) is not null || !Directory.Exists(run.Root);
+        var warm = WarmSlot.Of(run);
+        var isKnown = warm is not null || File.Exists(run.SpecFile) || ContainerRecord.Of(run) is not null
+            || !Directory.Exists(run.Root);
         if (labels.Owner is null || !isKnown)
         {
             return [];
@@ -300,7 +303,13 @@ internal sealed class DockerExecutor(
         var name = ContainerLabels.NameOf(runId);
         try
         {
-            if (await docker.FindAsync(name, deadline) is not { } container || !labels.IsOurs(container, runId))
+            var container = await docker.FindAsync(name, deadline);
+            if (container is null && warm is not null)
+            {
+                container = await docker.FindAsync(warm.ContainerId, deadline);
+            }
+
+            if (container is null || !(labels.IsOurs(container, runId) || labels.IsWaiting(container)))
             {
                 return [];
             }
@@ -333,9 +342,9 @@ internal sealed class DockerExecutor(
             // The daemon is down. The folders are known without it, and removing those says what it could not.
         }
 
-        return found.Where(container => container.Labels?.ContainsKey(ContainerLabels.Run) == true)
-            .ToLookup(container => container.Labels![ContainerLabels.Run], container => container.Id,
-                StringComparer.Ordinal);
+        return found.Where(container => ContainerLabels.RunOf(container) is not null)
+            .ToLookup(
+                container => ContainerLabels.RunOf(container)!, container => container.Id, StringComparer.Ordinal);
     }
 
     private Task<bool> UntilAsync(Func<bool> condition, TimeSpan bound) =>
