@@ -1,11 +1,12 @@
 using System.Globalization;
 using Berth.Bench;
 
-// local: local mode against the bare CLI. docker: local mode against Docker mode. Then the published program, the
-// CLI's binary, the Markdown file to write, how many runs of each, and the image.
-if (args is not [var what and ("local" or "docker"), var berth, var claude, var report, .. var rest])
+// local: local mode against the bare CLI. docker: local mode against Docker mode. start: of that only how long a
+// running process takes to start the CLI. Then the published program, the CLI's binary, the Markdown file to write,
+// how many runs of each, and the image.
+if (args is not [var what and ("local" or "docker" or "start"), var berth, var claude, var report, .. var rest])
 {
-    await Console.Error.WriteLineAsync("usage: Berth.Bench local|docker BERTH CLAUDE REPORT [RUNS [IMAGE]]");
+    await Console.Error.WriteLineAsync("usage: Berth.Bench local|docker|start BERTH CLAUDE REPORT [RUNS [IMAGE]]");
     return 2;
 }
 
@@ -14,7 +15,7 @@ using var stop = new CancellationTokenSource(TimeSpan.FromMinutes(30));
 await using var ground = await Ground.PrepareAsync(
     Path.GetFullPath(berth), Path.GetFullPath(claude), rest.ElementAtOrDefault(1), stop.Token);
 var table = new ReportTable();
-var text = what is "local" ? await LocalAsync() : await DockerAsync();
+var text = what switch { "local" => await LocalAsync(), "docker" => await DockerAsync(), _ => await StartAsync() };
 await File.WriteAllTextAsync(report, text, stop.Token);
 await Console.Out.WriteLineAsync(text);
 return table.AllMet ? 0 : 1;
@@ -26,6 +27,12 @@ async Task<string> LocalAsync()
     await TwentyAtOnce.MeasureAsync(ground, table, stop.Token);
     await LargeRepository.MeasureAsync(ground, Math.Min(runs, 5), table, stop.Token);
     return ReportTable.Head("Local mode against the bare CLI", runs) + table.Markdown();
+}
+
+async Task<string> StartAsync()
+{
+    await RunningProcess.MeasureDockerAsync(ground, runs, table, stop.Token);
+    return ReportTable.Head("Starting in a running process", runs) + table.Markdown();
 }
 
 async Task<string> DockerAsync()
