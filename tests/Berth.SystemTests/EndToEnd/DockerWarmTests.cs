@@ -10,16 +10,37 @@ namespace Berth.SystemTests.EndToEnd;
 /// <summary>Warm containers: made when a run has ended, and had by the next run of the kind, once.</summary>
 public sealed class DockerWarmTests : IDisposable
 {
-    private const string Work = "bash echo \"$(id -u) $PWD $BERTH_RUN_ID\" > seen.txt; sleep 1\n---\ntext Done.";
+    // What the agent has and sees, so far as it is not another one each time.
+    private const string Work = """
+        bash <<END
+        {
+            id; hostname; grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/self/status
+            env | cut -d = -f 1 | sort
+            awk '{ print $5, $6, $(NF - 2) }' /proc/self/mountinfo | sort
+            for folder in / /tmp /var/tmp /run /run/berth /run/berth/agent /run/berth/gateway /home/agent /etc; do
+                ls -ld $folder; ls -A $folder
+            done
+            cat /etc/passwd /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/memory/memory.limit_in_bytes
+            echo "$PWD $BERTH_RUN_ID"
+        } 2>&1 | sed -E 's/ [A-Z][a-z]{2} +[0-9]+ [0-9:]+ / /' > seen.txt
+        sleep 1
+        END
+        ---
+        text Done.
+        """;
+
     private readonly DockerClient docker = new(
         DockerEndpoint.Parse(SystemTestEnvironment.DockerHost), TimeProvider.System);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task The_next_run_has_the_container_that_waits_and_ends_as_a_cold_one_does()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_next_run_has_the_container_that_waits_and_ends_as_a_cold_one_does(bool isElsewhere)
     {
         await using var home = await CreateAsync(1);
+        home.Set("CLAUDE_LOCAL_WORKSPACE", isElsewhere ? Elsewhere(home) : null);
         var cold = await RunAsync(home, "cold");
         var slot = await OneWaitsAsync(home);
         var warm = await RunAsync(home, "warm");
@@ -28,6 +49,7 @@ public sealed class DockerWarmTests : IDisposable
         Assert.NotEqual(slot.Record.ContainerId, cold.Container);
         Assert.Equal(slot.Record.ContainerId, warm.Container);
         Assert.NotEqual(slot.Name, next.Name);
+        Assert.Contains("\n/home/agent rw", cold.Seen, StringComparison.Ordinal);
         Assert.Equal(
             cold.Seen.Replace(cold.Id, "ID", StringComparison.Ordinal),
             warm.Seen.Replace(warm.Id, "ID", StringComparison.Ordinal));
@@ -195,7 +217,10 @@ public sealed class DockerWarmTests : IDisposable
         return home;
     }
 
-    private static WarmSlots SlotsOf(BerthHome home) => new(Path.Combine(home.Home, "runs"));
+    private static string Elsewhere(BerthHome home) => Path.Combine(home.Folder, "elsewhere");
+
+    private static WarmSlots SlotsOf(BerthHome home) =>
+        new(Directory.Exists(Elsewhere(home)) ? Elsewhere(home) : Path.Combine(home.Home, "runs"));
 
     private async Task<WarmRun> RunAsync(BerthHome home, string branch, params string[] options)
     {
@@ -211,7 +236,7 @@ public sealed class DockerWarmTests : IDisposable
         Assert.Null(await docker.FindAsync($"berth-{id}", Cancel));
         var repository = run.GetProperty("repository").GetString()!;
         var seen = await BerthHome.GitInAsync(repository, Cancel, "show", $"{branch}:seen.txt");
-        Assert.EndsWith($" /workspace {id}\n", seen, StringComparison.Ordinal);
+        Assert.EndsWith($"\n/workspace {id}\n", seen, StringComparison.Ordinal);
         return new WarmRun(
             id, container.ContainerId, seen, home.Journal(id).Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }

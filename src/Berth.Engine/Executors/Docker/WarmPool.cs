@@ -40,7 +40,7 @@ internal sealed class WarmPool(
     /// <exception cref="FailureException"><c>warm_busy</c>, and what can be wrong with Docker.</exception>
     internal async Task RefillAsync(WantedSlot? wanted, int most, CancellationToken cancel)
     {
-        if (most == 0 && !Directory.Exists(slots.Folder))
+        if (most == 0 && !Known().Any())
         {
             return;
         }
