@@ -104,15 +104,21 @@ internal sealed class RunFlow
             return;
         }
 
-        Write(BerthEvents.RunAccepted, Facts);
-        foreach (var notice in Plan.Notices)
+        // A host that died while it waited has said this, or a part of it, and nothing else.
+        var opening = Opening();
+        var said = CountSaid();
+        foreach (var (type, values) in opening.Skip(said))
         {
-            Write(BerthEvents.Notice, new(StringComparer.Ordinal) { ["message"] = notice });
+            Write(type, values);
         }
 
         if (!runs.Claim(Id, maxConcurrent))
         {
-            Write(BerthEvents.Phase, new(StringComparer.Ordinal) { ["phase"] = "queued" });
+            if (said <= opening.Count)
+            {
+                Write(BerthEvents.Phase, new(StringComparer.Ordinal) { ["phase"] = "queued" });
+            }
+
             using var poll = new PeriodicTimer(QueuePoll, time);
             while (!runs.Claim(Id, maxConcurrent))
             {
@@ -122,6 +128,17 @@ internal sealed class RunFlow
 
         state = RunState.Preparing;
     }
+
+    private List<(string Type, Dictionary<string, string> Values)> Opening() =>
+    [
+        (BerthEvents.RunAccepted, Facts),
+        .. from notice in Plan.Notices
+           select (BerthEvents.Notice, new Dictionary<string, string>(StringComparer.Ordinal) { ["message"] = notice }),
+    ];
+
+    private int CountSaid() => File.Exists(Directory.JournalFile)
+        ? File.ReadAllBytes(Directory.JournalFile).AsSpan().Count((byte)'\n')
+        : 0;
 
     /// <summary>Saves a step that was taken.</summary>
     public void Save(Func<RunProgress, RunProgress> step)

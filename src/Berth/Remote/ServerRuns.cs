@@ -14,8 +14,8 @@ namespace Berth.Remote;
 
 /// <summary>The runs of a server.</summary>
 /// <remarks>
-/// Questions are asked again for a while when the server is not there: it may be restarting, and the runs go on
-/// meanwhile. A run is asked for with a key, so that doing it again makes no second one.
+/// A server that has answered and then is not there is asked again for a while: it may be restarting, and the runs go
+/// on meanwhile. A run is asked for with a key, so that doing it again makes no second one.
 /// </remarks>
 internal sealed class ServerRuns : IRunService
 {
@@ -29,6 +29,7 @@ internal sealed class ServerRuns : IRunService
     private readonly HttpClient http;
     private readonly Uri server;
     private readonly TimeProvider time;
+    private bool hasAnswered;
 
     public ServerRuns(Uri server, string? token, TimeProvider time)
     {
@@ -40,7 +41,8 @@ internal sealed class ServerRuns : IRunService
             BaseAddress = new Uri(server, "/api/v1/"),
             Timeout = Timeout.InfiniteTimeSpan,
         };
-        http.DefaultRequestHeaders.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token);
+        http.DefaultRequestHeaders.Authorization =
+            token is null ? null : new AuthenticationHeaderValue("Bearer", token);
     }
 
     public async Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel)
@@ -211,6 +213,7 @@ internal sealed class ServerRuns : IRunService
             {
                 using var request = make();
                 var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+                hasAnswered = true;
                 if (answer.StatusCode is not HttpStatusCode.ServiceUnavailable || Elapsed(began))
                 {
                     return answer.IsSuccessStatusCode ? answer : throw await RefusedAsync(answer, cancel);
@@ -220,7 +223,7 @@ internal sealed class ServerRuns : IRunService
             }
             catch (HttpRequestException unreachable)
             {
-                if (Elapsed(began) || unreachable.HttpRequestError is HttpRequestError.NameResolutionError)
+                if (!hasAnswered || Elapsed(began))
                 {
                     throw Unreachable(unreachable);
                 }
@@ -252,7 +255,7 @@ internal sealed class ServerRuns : IRunService
 
     private FailureException Unreachable(Exception why) => new(
         "server_unreachable",
-        $"The server {server} could not be reached for {Patience.TotalSeconds:0} s: {why.Message}",
+        $"The server {server} could not be reached: {why.Message}",
         "Is it running, and is BERTH_SERVER right? berth serve starts one.",
         Fault.Operator,
         why);

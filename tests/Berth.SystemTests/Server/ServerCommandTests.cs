@@ -65,11 +65,14 @@ public sealed class ServerCommandTests
 
         var option = await client.BerthAsync(
             Soon, "run", "implement", "Do it.", "--image", "debian", "--repo", server.Home.Repository);
+        var nobody = await client.BerthAsync(Soon, "ps", "--server", "http://127.0.0.1:1");
         client.Set("BERTH_TOKEN", "berth_wrong");
         var token = await client.BerthAsync(Soon, "ps", "--server", server.Url.AbsoluteUri);
 
         Assert.Equal(2, option.ExitCode);
         Assert.Contains("--image cannot be asked of a server", option.Error, StringComparison.Ordinal);
+        Assert.Equal(5, nobody.ExitCode);
+        Assert.Contains("server_unreachable", nobody.Error, StringComparison.Ordinal);
         Assert.Equal(2, token.ExitCode);
         Assert.Contains("token_invalid", token.Error, StringComparison.Ordinal);
     }

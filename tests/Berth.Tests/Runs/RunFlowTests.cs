@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Berth.Engine;
 using Berth.Engine.Runs;
 using Berth.Engine.Storage;
@@ -68,6 +69,30 @@ public sealed class RunFlowTests : IDisposable
         Assert.Equal(("It said ***.", "Unset ***."), (outcome.Error!.Message, outcome.Error.Hint));
         Assert.Equal(["*** was seen."], outcome.Warnings);
     }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task What_a_host_said_before_it_died_waiting_is_not_said_again(int lines)
+    {
+        var id = Flow(new RunSecrets()).Id;
+        var run = store.Find(id)! with { Plan = Plans.Any() with { Notices = ["mind this"] } };
+        using var gone = new CancellationTokenSource();
+        await gone.CancelAsync();
+        for (var host = 0; host < 2; host++)
+        {
+            var flow = new RunFlow(run, store, directories, [Credential], TimeProvider.System);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => flow.WaitForPlaceAsync(0, gone.Token));
+            var said = await File.ReadAllLinesAsync(flow.Directory.JournalFile, CancellationToken.None);
+            Assert.Equal(["run_accepted", "notice", "phase"], said.Select(TypeOf));
+            await File.WriteAllLinesAsync(flow.Directory.JournalFile, said.Take(lines), CancellationToken.None);
+        }
+    }
+
+    private static string? TypeOf(string line) =>
+        JsonDocument.Parse(line).RootElement.GetProperty("data").GetProperty("type").GetString();
 
     private static void Write(RunFlow flow, string text) =>
         flow.Write(BerthEvents.Delivered, new(StringComparer.Ordinal) { ["branch"] = text });

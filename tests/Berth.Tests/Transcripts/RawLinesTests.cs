@@ -1,6 +1,7 @@
 using System.Text;
-using Berth.Protocol;
 using Berth.Engine.Transcripts;
+using Berth.Protocol;
+using Berth.Tests.Terminal;
 using Xunit;
 
 namespace Berth.Tests.Transcripts;
