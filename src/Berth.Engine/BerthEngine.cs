@@ -153,6 +153,9 @@ internal sealed class BerthEngine
     public IAsyncEnumerable<JournalEntry> ReadLogAsync(string id, long after, bool follow, CancellationToken cancel) =>
         journals.ReadAsync(directories.Of(id), after, follow ? IsOverAsSeen(id) : null, cancel);
 
+    /// <summary>The container of a run in Docker mode, as long as its directory knows it; or null.</summary>
+    public string? ContainerOf(string id) => ContainerRecord.Of(directories.Of(id))?.ContainerId;
+
     /// <summary>Writes what the CLI of a run printed, as it printed it.</summary>
     public async Task WriteRawLogAsync(string id, bool follow, Stream output, CancellationToken cancel)
     {

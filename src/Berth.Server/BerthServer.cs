@@ -4,6 +4,7 @@ using Berth.Protocol;
 using Berth.Protocol.Posix;
 using Berth.Server.Access;
 using Berth.Server.Api;
+using Berth.Server.Compatibility;
 using Berth.Server.Dispatch;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -109,6 +110,7 @@ internal sealed partial class BerthServer(
         var api = application.MapGroup("/api/v1");
         service.Map(api);
         new RunEndpoints(engine, options, dispatcher, new EventStream(engine, time), stop).Map(api);
+        new AgentEndpoints(engine, options, dispatcher, time).Map(api);
     }
 
     private async Task ListenAsync(WebApplication application, ServerLock home)

@@ -143,7 +143,7 @@ internal sealed class RunEndpoints(
         engine.Resolve((string)context.GetRouteValue("id")!);
 
     private void Note(HttpContext context, string action, string id) => engine.Audit.Add(
-        Gatekeeper.CallerOf(context), action, id, context.Connection.RemoteIpAddress?.ToString() ?? string.Empty);
+        Gatekeeper.CallerOf(context), action, id, Addresses.Of(context));
 
     private static bool IsInside(string file) =>
         !file.Contains('\0', StringComparison.Ordinal)

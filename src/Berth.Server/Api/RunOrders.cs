@@ -33,7 +33,7 @@ internal static class RunOrders
         {
             Workflow = body.Required("workflow"),
             Message = body.Required("message"),
-            Repository = body.Text("repository") ?? options.Server.DefaultRepository ?? throw NoRepository(),
+            Repository = body.Text("repository") ?? DefaultRepository(options),
             CurrentDirectory = options.Home,
             Ref = body.Text("ref"),
             Branch = body.Text("branch"),
@@ -58,6 +58,11 @@ internal static class RunOrders
         };
         return Permitted(request, caller, options);
     }
+
+    /// <summary>The repository of requests that name none.</summary>
+    /// <exception cref="FailureException"><c>repository_missing</c>.</exception>
+    public static string DefaultRepository(BerthOptions options) =>
+        options.Server.DefaultRepository ?? throw NoRepository();
 
     /// <summary>The request, where the caller may make it.</summary>
     public static RunRequest Permitted(RunRequest request, Caller caller, BerthOptions options)
@@ -95,7 +100,9 @@ internal static class RunOrders
     private static bool IsBelow(string path, string folder) =>
         RealPath.Of(path) is { } real && RealPath.Of(folder) is { } root && RealPath.IsWithin(real, root);
 
-    private static Dictionary<string, string> Checked(Dictionary<string, string> labels)
+    /// <summary>The labels, where they can be some.</summary>
+    /// <exception cref="FailureException"><c>label_invalid</c>.</exception>
+    public static Dictionary<string, string> Checked(Dictionary<string, string> labels)
     {
         if (labels.Count > RunTicket.MostLabels || labels.Any(label => !IsLabel(label.Key, label.Value)))
         {
