@@ -31,6 +31,8 @@ internal sealed record ServerStart(bool IsOpen, bool LogAsJson, Action<string> A
 internal sealed partial class BerthServer(
     BerthEngine engine, BerthOptions options, ServerStart start, TimeProvider time)
 {
+    // A thousand readers of events, and as many others.
+    private const int MostConnections = 4000;
     private const string Listed = "docs/API.md lists the addresses.";
     private static readonly TimeSpan LetGoLimit = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CloseLimit = TimeSpan.FromSeconds(1);
@@ -76,7 +78,11 @@ internal sealed partial class BerthServer(
         // Nothing of the folder that it is started in, nor of variables that are not ours, steers it.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
-            (kestrel.AddServerHeader, kestrel.Limits.MaxRequestBodySize) = (false, RequestBody.MostBytes))
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = RequestBody.MostBytes;
+            kestrel.Limits.MaxConcurrentConnections = MostConnections;
+        })
             .UseUrls([.. options.Server.Urls.Select(url => url.AbsoluteUri)]);
         builder.Services.AddRoutingCore();
         builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning);

@@ -1,3 +1,4 @@
+using System.Net;
 using Berth.Engine;
 using Berth.Engine.Access;
 using Berth.Protocol;
@@ -21,7 +22,7 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
 
     /// <summary>Checks a request against what its endpoint asks for.</summary>
     /// <exception cref="FailureException"><c>token_missing</c>, <c>token_invalid</c>, <c>role_too_low</c>,
-    /// <c>too_many_failures</c>.</exception>
+    /// <c>too_many_failures</c>, <c>host_not_local</c>.</exception>
     public void Admit(HttpContext context)
     {
         if (context.GetEndpoint()?.Metadata.GetMetadata<NeedsRole>() is not { } needed)
@@ -29,7 +30,7 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
             return;
         }
 
-        var caller = isOpen ? Anybody : Recognise(context);
+        var caller = isOpen ? Neighbour(context) : Recognise(context);
         if (caller.Role < needed.Role)
         {
             throw new FailureException(
@@ -42,6 +43,17 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
 
         context.Items[typeof(Caller)] = caller;
     }
+
+    // A page of the web can have the browser of this machine ask us, under a name of its own that leads here.
+    private static Caller Neighbour(HttpContext context) =>
+        string.Equals(context.Request.Host.Host, "localhost", StringComparison.OrdinalIgnoreCase)
+        || (IPAddress.TryParse(context.Request.Host.Host.Trim('[', ']'), out var named) && IPAddress.IsLoopback(named))
+            ? Anybody
+            : throw new FailureException(
+                "host_not_local",
+                "The server asks nobody for a token, and was asked by a name that is not this machine's own.",
+                "Ask it as http://127.0.0.1:PORT or http://localhost:PORT, or start it without --no-auth.",
+                Fault.User);
 
     private Caller Recognise(HttpContext context)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Berth.Engine;
+using Berth.Engine.Runs;
 using Microsoft.Extensions.Logging;
 
 namespace Berth.Server.Dispatch;
@@ -133,13 +134,25 @@ internal sealed partial class Dispatcher(
         try
         {
             LogBegins(id);
-            await engine.HostAsync(id, stop.Token);
-            LogEnded(id, engine.Find(id)?.State.ToString() ?? "gone");
+            if (await engine.HostAsync(id, stop.Token))
+            {
+                LogEnded(id, engine.Find(id) is { } run ? RunWord.Of(run.State) : "gone");
+            }
+            else
+            {
+                // Somebody else looks after it, and is not to be asked all the time.
+                await Task.Delay(Turn, time, stop.Token);
+            }
         }
-        catch (Exception failed) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            // The boundary of one run's host: it is an orphan now, and is taken up again.
+            // The next server goes on.
+        }
+        catch (Exception failed)
+        {
+            // The boundary of one run's host: it is an orphan now, and is taken up again after a while.
             LogHost(id, failed);
+            await Task.Delay(Turn, time);
         }
         finally
         {

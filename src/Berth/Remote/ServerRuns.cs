@@ -79,7 +79,7 @@ internal sealed class ServerRuns : IRunService
         string id, long after, bool follow, [EnumeratorCancellation] CancellationToken cancel)
     {
         // Where the stream breaks off before the end, the server has ended, and the next one goes on.
-        for (var isOver = false; !isOver;)
+        for (var hasEnded = false; !hasEnded;)
         {
             using var answer = await SendAsync(
                 () => new HttpRequestMessage(HttpMethod.Get, $"runs/{id}/events?after={after}&follow={Word(follow)}")
@@ -88,13 +88,20 @@ internal sealed class ServerRuns : IRunService
                 },
                 cancel);
             using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(cancel));
-            isOver = !follow;
+            hasEnded = !follow;
             while (await LineAsync(reader, cancel) is { } line)
             {
                 var entry = Parse(line);
                 after = entry.Seq;
                 yield return entry;
-                isOver |= Engine.Transcripts.JournalReader.IsEnd(entry);
+                hasEnded |= Engine.Transcripts.JournalReader.IsEnd(entry);
+            }
+
+            if (!hasEnded)
+            {
+                // What is over is read to its end once more, and no longer.
+                await Task.Delay(Pause, time, cancel);
+                follow = !IsOver(await ResolveAsync(id, cancel));
             }
         }
     }
@@ -112,7 +119,7 @@ internal sealed class ServerRuns : IRunService
         while (true)
         {
             var run = await ResolveAsync(id, cancel);
-            if (run.State.IsFinal() && run.Cleanup.State != CleanupState.Pending)
+            if (IsOver(run))
             {
                 return run;
             }
@@ -150,6 +157,13 @@ internal sealed class ServerRuns : IRunService
     }
 
     public void Dispose() => http.Dispose();
+
+    private static bool IsOver(RunView run) => run.State.IsFinal() && run.Cleanup.State != CleanupState.Pending;
+
+    // A proxy says so while the server behind it is restarted; the server itself has its reasons.
+    private static bool IsAway(HttpResponseMessage answer) =>
+        answer.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
+        && answer.Content.Headers.ContentType?.MediaType is not Problem.ContentType;
 
     private static string Word(bool value) => value ? "true" : "false";
 
@@ -214,7 +228,7 @@ internal sealed class ServerRuns : IRunService
                 using var request = make();
                 var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
                 hasAnswered = true;
-                if (answer.StatusCode is not HttpStatusCode.ServiceUnavailable || Elapsed(began))
+                if (!IsAway(answer) || Elapsed(began))
                 {
                     return answer.IsSuccessStatusCode ? answer : throw await RefusedAsync(answer, cancel);
                 }

@@ -165,7 +165,13 @@ public sealed class ServerAccessTests
         var far = await server.Home.BerthAsync(
             Soon, "serve", "--no-auth", "--urls", "http://0.0.0.0:0");
 
+        using var http = new HttpClient();
+        using var rebound = server.Request(HttpMethod.Get, "/api/v1/runs");
+        rebound.Headers.Host = "evil.example";
+        using var answer = await http.SendAsync(rebound, Soon);
+
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(server, HttpMethod.Get, "/api/v1/runs", string.Empty));
+        Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
         Assert.Contains("no_auth_not_local", far.Error, StringComparison.Ordinal);
     }
 
