@@ -177,8 +177,16 @@ internal sealed class ServerHome : IAsyncDisposable
             await EndAsync(CancellationToken.None);
         }
 
-        // What it was looking after when it ended is brought to its end by hosts of its own.
-        await Home.BerthAsync(CancellationToken.None, "ps");
+        // Where a test failed in the middle of its runs, nothing of them lives on.
+        var runs = await Home.BerthAsync(CancellationToken.None, "ps", "--all", "--json");
+        foreach (var run in runs.Json.EnumerateArray())
+        {
+            if (run.GetProperty("finishedAt").ValueKind == JsonValueKind.Null)
+            {
+                await Home.BerthAsync(CancellationToken.None, "cancel", "--force", run.GetProperty("id").GetString()!);
+            }
+        }
+
         http.Dispose();
         await Home.DisposeAsync();
     }
