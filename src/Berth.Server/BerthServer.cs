@@ -121,9 +121,6 @@ internal sealed partial class BerthServer(
 
     private async Task ListenAsync(WebApplication application, ServerLock home)
     {
-        var first = start.IsOpen || engine.Tokens.List().Count > 0
-            ? null
-            : engine.Tokens.Create("admin", Role.Admin);
         try
         {
             await application.StartAsync();
@@ -140,9 +137,11 @@ internal sealed partial class BerthServer(
 
         home.Write(new ServerPresence(ProcessIdentity.Of(Environment.ProcessId)!, [.. application.Urls]));
         start.Announce($"Berth listens at {string.Join(", ", application.Urls)}.");
-        if (first is { Token: var token })
+        if (!start.IsOpen && engine.Tokens.List().Count == 0)
         {
-            start.Announce($"The admin's token, which is shown this once: {token}");
+            // Only now: one made for a server that did not come to listen would never be seen.
+            var first = engine.Tokens.Create("admin", Role.Admin);
+            start.Announce($"The admin's token, which is shown this once: {first.Token}");
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Berth.SystemTests.EndToEnd;
 using Xunit;
 
 namespace Berth.SystemTests.Server;
@@ -200,6 +201,20 @@ public sealed class ServerAccessTests
             await content.CopyToAsync(bytes, Soon);
             Assert.Equal(-1, bytes.ToArray().AsSpan().IndexOf(Encoding.ASCII.GetBytes(token.Split('_')[^1])));
         }
+    }
+
+    [Fact]
+    public async Task A_server_that_cannot_listen_says_so_and_makes_no_token_that_nobody_sees()
+    {
+        await using var server = await ServerHome.StartAsync(Soon);
+        await using var other = await BerthHome.CreateAsync(Soon);
+
+        var refused = await other.BerthAsync(Soon, "serve", "--urls", server.Url.AbsoluteUri);
+        var tokens = await other.BerthAsync(Soon, "token", "list", "--json");
+
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("address_in_use", refused.Error, StringComparison.Ordinal);
+        Assert.Equal(0, tokens.Json.GetArrayLength());
     }
 
     private static async Task<string> TokenAsync(ServerHome server, string role)
