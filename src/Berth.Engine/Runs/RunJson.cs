@@ -24,9 +24,16 @@ namespace Berth.Engine.Runs;
 [JsonSerializable(typeof(RunProgress))]
 [JsonSerializable(typeof(RunOutcome))]
 [JsonSerializable(typeof(RunView))]
+[JsonSerializable(typeof(RunPage))]
 [JsonSerializable(typeof(IReadOnlyList<RunView>))]
 internal sealed partial class RunJson : JsonSerializerContext
 {
+    /// <summary>The same with plain characters, for programs.</summary>
+    public static RunJson Plain => field ??= new(new JsonSerializerOptions(Default.Options)
+    {
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+
     /// <summary>The same, indented and with plain characters, for people who read <c>--json</c>.</summary>
     public static RunJson Readable => field ??= new(new JsonSerializerOptions(Default.Options)
     {

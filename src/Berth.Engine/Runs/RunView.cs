@@ -152,3 +152,8 @@ internal sealed record NetworkView(NetworkMode Mode, IReadOnlyList<string> Hosts
 
 /// <summary>What clean-up came to, and what it had to leave.</summary>
 internal sealed record CleanupView(CleanupState State, IReadOnlyList<string> Leaked);
+
+/// <summary>A page of runs.</summary>
+/// <param name="Runs">The runs.</param>
+/// <param name="Next">What to say as <c>cursor</c> for the next page; null where there is none.</param>
+internal sealed record RunPage(IReadOnlyList<RunView> Runs, string? Next);

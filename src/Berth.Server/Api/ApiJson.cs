@@ -3,10 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Berth.Engine;
-using Berth.Engine.Claude;
 using Berth.Engine.Executors;
-using Berth.Engine.Network;
-using Berth.Engine.Runs;
 using Berth.Engine.Workflows;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
@@ -14,22 +11,12 @@ using Microsoft.AspNetCore.Http;
 
 namespace Berth.Server.Api;
 
-/// <summary>How the API writes what it answers: as the command line does with <c>--json</c>.</summary>
+/// <summary>How the API writes what it answers, beside runs, which are written as everywhere.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     IgnoreReadOnlyProperties = true,
-    Converters = [
-        typeof(SnakeCaseEnumConverter<RunState>),
-        typeof(SnakeCaseEnumConverter<CleanupState>),
-        typeof(SnakeCaseEnumConverter<Fault>),
-        typeof(SnakeCaseEnumConverter<PermissionMode>),
-        typeof(SnakeCaseEnumConverter<Trust>),
-        typeof(SnakeCaseEnumConverter<SandboxKind>),
-        typeof(SnakeCaseEnumConverter<NetworkMode>),
-    ])]
+    Converters = [typeof(SnakeCaseEnumConverter<Fault>)])]
 [JsonSerializable(typeof(ProblemDocument))]
-[JsonSerializable(typeof(RunView))]
-[JsonSerializable(typeof(RunPage))]
 [JsonSerializable(typeof(DiffAnswer))]
 [JsonSerializable(typeof(CleanupReport))]
 [JsonSerializable(typeof(ServerVersion))]

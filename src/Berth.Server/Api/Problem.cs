@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json.Serialization;
 using Berth.Protocol;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
@@ -99,9 +98,3 @@ internal static class Problem
         return Answer.JsonAsync(context, document, ApiJson.Readable.ProblemDocument, ContentType);
     }
 }
-
-/// <summary>A page of runs.</summary>
-/// <param name="Runs">The runs.</param>
-/// <param name="Next">What to say as <c>cursor</c> for the next page; null where there is none.</param>
-internal sealed record RunPage(IReadOnlyList<Engine.Runs.RunView> Runs, [property: JsonIgnore(
-    Condition = JsonIgnoreCondition.Never)] string? Next);

@@ -47,7 +47,7 @@ internal sealed class RunEndpoints(
 
         context.Response.StatusCode = StatusCodes.Status202Accepted;
         context.Response.Headers.Location = $"/api/v1/runs/{accepted.Run.Id}";
-        await Answer.JsonAsync(context, accepted.Run, ApiJson.Readable.RunView);
+        await Answer.JsonAsync(context, accepted.Run, RunJson.Plain.RunView);
     }
 
     private Task ListAsync(HttpContext context)
@@ -58,11 +58,11 @@ internal sealed class RunEndpoints(
         var found = engine.List(filter with { Limit = filter.Limit + 1 });
         var page = found.Take(filter.Limit).ToList();
         var next = found.Count > page.Count ? page[^1].Id : null;
-        return Answer.JsonAsync(context, new RunPage(page, next), ApiJson.Readable.RunPage);
+        return Answer.JsonAsync(context, new RunPage(page, next), RunJson.Plain.RunPage);
     }
 
     private Task ShowAsync(HttpContext context) =>
-        Answer.JsonAsync(context, RunOf(context), ApiJson.Readable.RunView);
+        Answer.JsonAsync(context, RunOf(context), RunJson.Plain.RunView);
 
     private async Task CancelAsync(HttpContext context)
     {
@@ -75,7 +75,7 @@ internal sealed class RunEndpoints(
             dispatcher.Wake();
         }
 
-        await Answer.JsonAsync(context, engine.Find(run.Id)!, ApiJson.Readable.RunView);
+        await Answer.JsonAsync(context, engine.Find(run.Id)!, RunJson.Plain.RunView);
     }
 
     private async Task CleanUpAsync(HttpContext context)

@@ -81,20 +81,37 @@ internal static class RunOrders
                 Fault.User);
         }
 
-        var source = RepositorySource.Parse(request.Repository!, request.CurrentDirectory);
         var isOwn = string.Equals(request.Repository, options.Server.DefaultRepository, StringComparison.Ordinal);
-        if (source.Kind == RepositoryKind.Path && !isOwn
-            && !options.Server.Repositories.Any(folder => IsBelow(source.Location, folder)))
+        if (!isOwn && LocalPathOf(request) is { } path
+            && !options.Server.Repositories.Any(folder => IsBelow(path, folder)))
         {
-            throw new FailureException(
-                "repository_forbidden",
-                "Operators may not name a repository of the server's machine by that path.",
-                "Name a URL, or have the folder put into BERTH_REPOSITORIES.",
-                Fault.User);
+            throw Forbidden();
         }
 
         return request;
     }
+
+    // The path on the server's machine, however it was written: a file:// URL leads there too. What is there and what
+    // is not, an operator is not told.
+    private static string? LocalPathOf(RunRequest request)
+    {
+        const string Local = "file://";
+        try
+        {
+            var canonical = RepositorySource.Parse(request.Repository!, request.CurrentDirectory).Canonical;
+            return canonical.StartsWith(Local, StringComparison.Ordinal) ? canonical[Local.Length..] : null;
+        }
+        catch (FailureException absent) when (absent.Failure.Code is "repository_not_found" or "not_a_repository")
+        {
+            throw Forbidden();
+        }
+    }
+
+    private static FailureException Forbidden() => new(
+        "repository_forbidden",
+        "There is no repository at that path of the server's machine that operators may name.",
+        "Name a URL, or have the folder put into BERTH_REPOSITORIES.",
+        Fault.User);
 
     // Both are followed to where they really are, so that no link leads out.
     private static bool IsBelow(string path, string folder) =>

@@ -48,11 +48,11 @@ internal sealed class ServerRuns : IRunService
     public async Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel)
     {
         var body = RunOrderText.Write(request, Guid.NewGuid().ToString("N"), server.IsLoopback);
-        return await AskAsync(HttpMethod.Post, "runs", ApiJson.Default.RunView, cancel, body);
+        return await AskAsync(HttpMethod.Post, "runs", RunJson.Default.RunView, cancel, body);
     }
 
     public Task<RunView> ResolveAsync(string fragment, CancellationToken cancel) => AskAsync(
-        HttpMethod.Get, $"runs/{Uri.EscapeDataString(fragment)}", ApiJson.Default.RunView, cancel);
+        HttpMethod.Get, $"runs/{Uri.EscapeDataString(fragment)}", RunJson.Default.RunView, cancel);
 
     public async Task<IReadOnlyList<RunView>> ListAsync(bool all, CancellationToken cancel)
     {
@@ -64,7 +64,7 @@ internal sealed class ServerRuns : IRunService
             var page = await AskAsync(
                 HttpMethod.Get,
                 $"runs?limit={RunFilter.MostOnPage}{since}{(next is null ? string.Empty : $"&cursor={next}")}",
-                ApiJson.Default.RunPage,
+                RunJson.Default.RunPage,
                 cancel);
             runs.AddRange(page.Runs);
             next = page.Next;
@@ -129,7 +129,7 @@ internal sealed class ServerRuns : IRunService
     }
 
     public Task<RunView> CancelAsync(string id, bool force, CancellationToken cancel) => AskAsync(
-        HttpMethod.Post, $"runs/{id}/cancel?force={Word(force)}", ApiJson.Default.RunView, cancel);
+        HttpMethod.Post, $"runs/{id}/cancel?force={Word(force)}", RunJson.Default.RunView, cancel);
 
     public async Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel)
     {

@@ -78,16 +78,44 @@ public sealed class ServerAccessTests
         await using var server = await ServerHome.StartAsync(Soon);
         var token = await TokenAsync(server, "operator");
 
-        var (path, why) = await server.AskAsync(
-            HttpMethod.Post, "/api/v1/runs", Soon, server.Body("text Done."), token);
+        foreach (var repository in new[]
+        {
+            server.Home.Repository, $"file://{server.Home.Repository}", $"FILE://localhost{server.Home.Repository}",
+            "../repository", "/nowhere", "/etc", "file:///etc",
+        })
+        {
+            var (path, why) = await server.AskAsync(
+                HttpMethod.Post, "/api/v1/runs", Soon,
+                server.Body("text Done.", new(StringComparer.Ordinal) { ["repository"] = repository }), token);
+
+            Assert.Equal((HttpStatusCode.Forbidden, repository), (path, repository));
+            Assert.Contains("repository_forbidden", why, StringComparison.Ordinal);
+        }
+
         var (bare, reason) = await server.AskAsync(
             HttpMethod.Post, "/api/v1/runs", Soon,
             server.Body("text Done.", new(StringComparer.Ordinal) { ["sandbox"] = "none" }), token);
 
-        Assert.Equal((HttpStatusCode.Forbidden, HttpStatusCode.Forbidden), (path, bare));
-        Assert.Contains("repository_forbidden", why, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.Forbidden, bare);
         Assert.Contains("sandbox_forbidden", reason, StringComparison.Ordinal);
         await AssertNothingMadeAsync(server);
+    }
+
+    [Fact]
+    public async Task An_operator_reaches_the_folders_that_the_server_names()
+    {
+        await using var server = await ServerHome.StartAsync(Soon);
+        var token = await TokenAsync(server, "operator");
+        server.Home.Set("BERTH_REPOSITORIES", server.Home.Repository);
+        await server.KillAsync(Soon);
+        await server.StartAgainAsync(Soon);
+
+        var (named, text) = await server.AskAsync(
+            HttpMethod.Post, "/api/v1/runs", Soon, server.Body("text Done."), token);
+        var id = JsonDocument.Parse(text).RootElement.GetProperty("id").GetString()!;
+
+        Assert.Equal(HttpStatusCode.Accepted, named);
+        Assert.Equal("a-operator", (await server.FinalAsync(id, Soon)).GetProperty("createdBy").GetString());
     }
 
     /// <summary>What is wrong in a request, the code of the refusal and a word of it. R is the repository.</summary>
