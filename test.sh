@@ -54,6 +54,7 @@ on_exit() {
     hook_configs off
     stop_leftovers
     ./scripts/test_docker.sh stop || true
+    ./scripts/test_postgres.sh stop || true
 }
 
 attribute() { sed -n "s/.*<Counters.* $2=\"\([0-9]*\)\".*/\1/p" "$1"; }
@@ -95,6 +96,8 @@ trap on_exit EXIT
 hook_configs on
 say 'Docker for the tests'
 if docker_host=$(./scripts/test_docker.sh start); then export DOCKER_HOST=$docker_host; fi
+say 'PostgreSQL for the tests'
+if postgres=$(./scripts/test_postgres.sh start); then export TEST_POSTGRES=$postgres; fi
 run_project Berth.Tests "$unit_limit" "$@"
 run_project Berth.SystemTests "$system_limit" "$@"
 

@@ -50,11 +50,14 @@ internal sealed class BerthEngine
         Directory.CreateDirectory(
             options.Home,
             UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var database = Database.Open(Path.Combine(options.Home, "berth.db"));
-        runs = new RunStore(database, time);
+        var database = Database.Open(Path.Combine(options.Home, "berth.db"), options.Database);
+        var home = database.IsShared ? HomeName.Of(options.Home) : HomeName.Alone;
+        runs = new RunStore(database, home, time);
         Tokens = new TokenStore(database, time);
         Audit = new AuditStore(database, time);
         directories = new RunDirectories(Path.Combine(options.Home, "runs"), options.RunsRoot);
+        Queue = new SharedQueue(
+            options, home, runs, directories, new ServerStore(database, time));
         hosts = new RunHosts(options, directories);
         journals = new JournalReader(time);
         feeds = new JournalFeeds(time);
@@ -80,6 +83,9 @@ internal sealed class BerthEngine
 
     /// <summary>Who asked what of one.</summary>
     public AuditStore Audit { get; }
+
+    /// <summary>Which run is whose, where several homes share the database.</summary>
+    public SharedQueue Queue { get; }
 
     /// <summary>How many read a journal at this moment.</summary>
     public int JournalReaders => feeds.Readers;
@@ -240,6 +246,11 @@ internal sealed class BerthEngine
     /// <returns>Whether this process was the host.</returns>
     public async Task<bool> HostAsync(string id, CancellationToken stop)
     {
+        if (!Queue.Take(id))
+        {
+            return false;
+        }
+
         using var held = await LockFile.TakeAsync(directories.HostLock(id), LockPatience, time, stop);
         if (held is null || runs.Find(id) is not { } run)
         {
@@ -258,6 +269,12 @@ internal sealed class BerthEngine
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             // The run goes on under its supervisor; the next command adopts it.
+        }
+        catch (RunTakenException)
+        {
+            held.Dispose();
+            Queue.RemoveStale(id);
+            return false;
         }
 
         return true;

@@ -13,6 +13,10 @@ internal sealed record BerthOptions
     /// <summary>The folder of all state: database, run directories, mirrors. <c>BERTH_HOME</c>.</summary>
     public required string Home { get; init; }
 
+    /// <summary>How the PostgreSQL is reached that is used in the place of the home's own database; null for none.
+    /// <c>BERTH_DATABASE</c>.</summary>
+    public string? Database { get; init; }
+
     /// <summary>Where run directories really go; null for <see cref="Home"/>. <c>CLAUDE_LOCAL_WORKSPACE</c>.</summary>
     public string? RunsRoot { get; init; }
 

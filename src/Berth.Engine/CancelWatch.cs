@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Berth.Engine.Executors;
 using Berth.Engine.Runs;
 using Berth.Protocol;
@@ -68,7 +69,17 @@ internal sealed class CancelWatch : IAsyncDisposable
 
     private async Task LookAsync()
     {
-        var asked = runs.ReadCancel(runId);
+        CancelLevel asked;
+        try
+        {
+            asked = runs.ReadCancel(runId);
+        }
+        catch (DbException)
+        {
+            // The database does not answer at this moment, which ends no run; the next look asks it again.
+            return;
+        }
+
         if (asked <= passedOn)
         {
             return;

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Gateway;
@@ -79,7 +80,8 @@ internal sealed class ClaudeCodeAgent(
         {
             return RunOutcomes.CancelledBeforeStart;
         }
-        catch (Exception defect) when (!stop.IsCancellationRequested)
+        catch (Exception defect) when (
+            !stop.IsCancellationRequested && defect is not (RunTakenException or DbException))
         {
             // The boundary of a run: a defect of ours ends this run, with its work kept, and no other.
             await File.AppendAllTextAsync(directories.HostLog(flow.Id), $"{defect}\n", CancellationToken.None);
@@ -129,7 +131,7 @@ internal sealed class ClaudeCodeAgent(
         {
             cancels.BeforeStart.ThrowIfCancellationRequested();
             flow.Begin(RunPhase.Start);
-            flow.Save(progress => progress with { StartIntended = true });
+            flow.Launch();
             await executor.ExecuteClaudeTaskAsync(SpecOf(flow, executor), stop);
         }
 

@@ -122,6 +122,7 @@ internal sealed class RunFlow
             using var poll = new PeriodicTimer(QueuePoll, time);
             while (!runs.Claim(Id, maxConcurrent))
             {
+                ThrowIfTaken(runs.IsOurs(Id));
                 await poll.WaitForNextTickAsync(cancel);
             }
         }
@@ -146,7 +147,26 @@ internal sealed class RunFlow
         lock (gate)
         {
             Progress = step(Progress);
-            runs.SaveProgress(Id, Progress);
+            ThrowIfTaken(runs.SaveProgress(Id, Progress));
+        }
+    }
+
+    /// <summary>Saves that the executor is about to be asked: from here on the run is this home's for good.</summary>
+    public void Launch()
+    {
+        lock (gate)
+        {
+            Progress = Progress with { StartIntended = true };
+            ThrowIfTaken(runs.Launch(Id, Progress));
+        }
+    }
+
+    // A home that was away too long: another one has the run, and what this one still does to it counts for nothing.
+    private void ThrowIfTaken(bool isOurs)
+    {
+        if (!isOurs)
+        {
+            throw new RunTakenException(Id);
         }
     }
 

@@ -32,17 +32,17 @@ internal sealed class RunSubmission(
         var input = ClaudeCommandLine.InputLine(request.Message);
         var environment = Merge(workflow.Environment, request.Environment);
         var plan = await PlanAsync(request, workflow, environment, id, cancel);
-        var secrets = new RunSecrets
-        {
-            Environment = environment,
-            Redact = [
-                .. environment.Values.Where(value => value.Length >= Redactor.ShortestValue),
-                .. options.Gateway.Secrets
-            ],
-        };
+        var secrets = SharedQueue.SecretsOf(options, environment);
 
         // It is shown in lists, and goes into the commit's message.
         plan = plan with { Title = new Redactor(secrets.Redact).Redact(plan.Title) };
+        if (runs.AreShared && request.Ticket.ViaServer)
+        {
+            // Whichever server takes it makes its directory.
+            return runs.Insert(
+                id, plan, new WaitingFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, environment));
+        }
+
         directories.Create(
             id,
             new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets),

@@ -6,6 +6,14 @@ internal sealed record ServerOptions
     /// <summary>Where it listens. Default: one port of the loopback.</summary>
     public IReadOnlyList<Uri> Urls { get; init; } = [new("http://127.0.0.1:7433")];
 
+    /// <summary>Where other servers that share the database reach this one; null for the first of
+    /// <see cref="Urls"/>. <c>BERTH_ADVERTISE</c>.</summary>
+    public Uri? Advertise { get; init; }
+
+    /// <summary>After how long without a sign of life another server that shares the database counts as away. 2 s to
+    /// 1 h, default 30 s. <c>BERTH_AWAY</c>.</summary>
+    public TimeSpan Away { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How many runs may wait; one more is refused. 1 to 100,000, default 1,000. <c>BERTH_QUEUE</c>.</summary>
     public int QueueLimit { get; init; } = 1000;
 

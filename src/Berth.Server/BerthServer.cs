@@ -1,3 +1,4 @@
+using System.Net;
 using Berth.Engine;
 using Berth.Engine.Access;
 using Berth.Protocol;
@@ -53,12 +54,15 @@ internal sealed partial class BerthServer(
         }
 
         using var home = ServerLock.Take(options.Home); // (1)
-        await using var application = Build(stop, out var dispatcher);
+        engine.Queue.RefuseTwins(options.Server.Away, time.GetUtcNow());
+        using var forwarding = new Forwarding(engine, time);
+        await using var application = Build(forwarding, stop, out var dispatcher);
         await using var running = dispatcher;
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
-        LogRecovered(log, dispatcher.Recover()); // (2)
+        engine.Queue.RemoveStale(); // (2)
+        LogRecovered(log, dispatcher.Recover());
         await ListenAsync(application, home); // (3)
-        dispatcher.Begin(); // (4)
+        dispatcher.Begin(AddressOf(application)); // (4)
         isReady = true;
         var ended = new TaskCompletionSource();
         await using (stop.Register(ended.SetResult))
@@ -73,7 +77,7 @@ internal sealed partial class BerthServer(
         await dispatcher.LetGoAsync(LetGoLimit);
     }
 
-    private WebApplication Build(CancellationToken stop, out Dispatcher dispatcher)
+    private WebApplication Build(Forwarding forwarding, CancellationToken stop, out Dispatcher dispatcher)
     {
         // Nothing of the folder that it is started in, nor of variables that are not ours, steers it.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -94,13 +98,16 @@ internal sealed partial class BerthServer(
             console.LogToStandardErrorThreshold = LogLevel.Trace);
         var application = builder.Build();
         var limits = new PlaceLimits(options.MaxConcurrent, options.Server.PerWorkflow, options.Server.PerRepository);
+        var presence = new Presence(
+            engine, options.Server.Away, time, application.Services.GetRequiredService<ILogger<Presence>>());
         dispatcher = new Dispatcher(
-            engine, limits, time, application.Services.GetRequiredService<ILogger<Dispatcher>>());
-        Route(application, dispatcher, stop);
+            engine, limits, presence, time, application.Services.GetRequiredService<ILogger<Dispatcher>>());
+        Route(application, dispatcher, forwarding, stop);
         return application;
     }
 
-    private void Route(WebApplication application, Dispatcher dispatcher, CancellationToken stop)
+    private void Route(
+        WebApplication application, Dispatcher dispatcher, Forwarding forwarding, CancellationToken stop)
     {
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
         var gatekeeper = new Gatekeeper(engine, start.IsOpen, time);
@@ -115,8 +122,20 @@ internal sealed partial class BerthServer(
         service.MapHealth(application);
         var api = application.MapGroup("/api/v1");
         service.Map(api);
-        new RunEndpoints(engine, options, dispatcher, new EventStream(engine, time), stop).Map(api);
-        new AgentEndpoints(engine, options, dispatcher, time).Map(api);
+        var events = new EventStream(engine, forwarding, time);
+        new RunEndpoints(engine, options, dispatcher, events, forwarding, stop).Map(api);
+        new AgentEndpoints(engine, options, dispatcher, forwarding, time).Map(api);
+    }
+
+    // Where the servers that share the database reach this one: any address is this machine's name to others.
+    private Uri AddressOf(WebApplication application)
+    {
+        var bound = new Uri(application.Urls.First());
+        return options.Server.Advertise
+            ?? (IPAddress.TryParse(bound.Host.Trim('[', ']'), out var address)
+                && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
+                ? new UriBuilder(bound) { Host = Environment.MachineName }.Uri
+                : bound);
     }
 
     private async Task ListenAsync(WebApplication application, ServerLock home)

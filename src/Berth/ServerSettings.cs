@@ -1,3 +1,5 @@
+using Berth.Engine.Storage;
+
 namespace Berth;
 
 /// <summary>The settings of a server: rows of <see cref="SettingsTable"/>.</summary>
@@ -10,7 +12,8 @@ internal static class ServerSettings
     private const long Tebi = Mebi * Mebi;
 
     /// <summary>The rows.</summary>
-    public static IReadOnlyList<Setting> All { get; } = [.. Remote(), .. Requests(), .. Bounds(), .. Room()];
+    public static IReadOnlyList<Setting> All { get; } =
+        [.. Remote(), .. Requests(), .. Bounds(), .. Room(), .. Sharing()];
 
     /// <summary>An address to listen at, or null where the text is none.</summary>
     public static Uri? UrlOf(string text) =>
@@ -135,6 +138,48 @@ internal static class ServerSettings
             Description = "How many runs of one repository a server lets work at once.",
             Bind = (options, value) => value.Count(1, 1000) is { } count
                 ? options with { Server = options.Server with { PerRepository = count } }
+                : null,
+        },
+    ];
+
+    private static IEnumerable<Setting> Sharing() =>
+    [
+        new()
+        {
+            Variable = "BERTH_DATABASE",
+            Unit = "text",
+            Range = "a connection string of PostgreSQL, such as Host=db;Database=berth;Username=berth;Password=…",
+            Default = "none: SQLite in BERTH_HOME",
+            Description = "The PostgreSQL that has runs, tokens and audit in the place of the home's own file; servers "
+                + "that name the same one share their queue. Never read from berth.json.",
+            Secret = true,
+            Bind = (options, value) => PostgresDatabase.IsConnectionString(value.Text)
+                ? options with { Database = value.Text }
+                : null,
+        },
+        new()
+        {
+            Variable = "BERTH_ADVERTISE",
+            Key = "advertise",
+            Unit = "URL",
+            Range = "an http or https URL of a server, without a path",
+            Default = "the first of BERTH_URLS, with this machine's name for any address",
+            Description = "Where the servers that share the database reach this one.",
+            Bind = (options, value) => ServerOf(value.Text) is { } url
+                ? options with { Server = options.Server with { Advertise = url } }
+                : null,
+        },
+        new()
+        {
+            Variable = "BERTH_AWAY",
+            Key = "away",
+            Unit = "seconds",
+            Range = "2 to 3600",
+            Default = "30",
+            Description = "After how long without a sign of life a server that shares the database counts as away: "
+                + "what it had taken and not launched waits again.",
+            Bind = (options, value) => value.Count(2, 3600) is { } seconds
+                ? options with { Server = options.Server with { Away = TimeSpan.FromSeconds(seconds) } }
                 : null,
         },
     ];

@@ -47,6 +47,19 @@ internal static class SystemTestEnvironment
         }
     }
 
+    /// <summary>How the PostgreSQL of the tests is reached; scripts/test_postgres.sh starts it.</summary>
+    internal static string Postgres
+    {
+        get
+        {
+            var server = Environment.GetEnvironmentVariable("TEST_POSTGRES");
+            Assert.SkipWhen(
+                string.IsNullOrEmpty(server),
+                "These tests need PostgreSQL: export TEST_POSTGRES=$(scripts/test_postgres.sh start)");
+            return server!;
+        }
+    }
+
     /// <summary>The supervisor as users have it: one file that needs no runtime, so that any image can hold
     /// it.</summary>
     internal static string PublishedSupervisor => Required(

@@ -1,9 +1,9 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Berth.Engine.Storage;
 using Berth.Protocol;
-using Microsoft.Data.Sqlite;
 
 namespace Berth.Engine.Access;
 
@@ -32,7 +32,6 @@ internal sealed class TokenStore(Database database, TimeProvider time)
     private const int LongestName = 64;
     private const int PublicBytes = 6;
     private const int SecretBytes = 32;
-    private const int UniqueViolation = 19;
 
     /// <summary>Makes a token.</summary>
     /// <exception cref="FailureException"><c>token_name_invalid</c>, <c>token_exists</c>.</exception>
@@ -50,19 +49,17 @@ internal sealed class TokenStore(Database database, TimeProvider time)
 
         var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(PublicBytes));
         var secret = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(SecretBytes));
-        using var connection = database.Connect();
-        using var insert = connection.CreateCommand();
-        insert.CommandText = "insert into tokens (id, name, role, hash, created_at) values ($i, $n, $r, $h, $c)";
-        insert.Parameters.AddWithValue("$i", id);
-        insert.Parameters.AddWithValue("$n", name);
-        insert.Parameters.AddWithValue("$r", Word(role));
-        insert.Parameters.AddWithValue("$h", Convert.ToHexStringLower(HashOf(secret)));
-        insert.Parameters.AddWithValue("$c", time.GetUtcNow().UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
         try
         {
-            insert.ExecuteNonQuery();
+            database.Execute(
+                "insert into tokens (id, name, role, hash, created_at) values (@id, @name, @role, @hash, @at)",
+                ("id", id),
+                ("name", name),
+                ("role", Word(role)),
+                ("hash", Convert.ToHexStringLower(HashOf(secret))),
+                ("at", Now()));
         }
-        catch (SqliteException taken) when (taken.SqliteErrorCode == UniqueViolation)
+        catch (DbException taken) when (database.IsDuplicate(taken))
         {
             throw new FailureException(
                 "token_exists",
@@ -84,45 +81,33 @@ internal sealed class TokenStore(Database database, TimeProvider time)
             return null;
         }
 
-        using var connection = database.Connect();
-        using var query = connection.CreateCommand();
-        query.CommandText = "select name, role, hash from tokens where id = $i and revoked_at is null";
-        query.Parameters.AddWithValue("$i", id);
-        using var row = query.ExecuteReader();
-        return row.Read()
-            && CryptographicOperations.FixedTimeEquals(Convert.FromHexString(row.GetString(2)), HashOf(secret))
-            ? new Caller(row.GetString(0), RoleOf(row.GetString(1)))
+        var found = database.Query(
+            "select name, role, hash from tokens where id = @id and revoked_at is null",
+            row => (Caller: new Caller(row.GetString(0), RoleOf(row.GetString(1))), Hash: row.GetString(2)),
+            ("id", id));
+        return found is [var known]
+            && CryptographicOperations.FixedTimeEquals(Convert.FromHexString(known.Hash), HashOf(secret))
+            ? known.Caller
             : null;
     }
 
     /// <summary>All tokens that are good.</summary>
-    public IReadOnlyList<TokenListing> List()
-    {
-        using var connection = database.Connect();
-        using var query = connection.CreateCommand();
-        query.CommandText = "select name, role, created_at from tokens where revoked_at is null order by created_at";
-        using var row = query.ExecuteReader();
-        var tokens = new List<TokenListing>();
-        while (row.Read())
-        {
-            var at = DateTimeOffset.Parse(
-                row.GetString(2), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
-            tokens.Add(new TokenListing(row.GetString(0), RoleOf(row.GetString(1)), at));
-        }
-
-        return tokens;
-    }
+    public IReadOnlyList<TokenListing> List() => database.Query(
+        "select name, role, created_at from tokens where revoked_at is null order by created_at",
+        row => new TokenListing(
+            row.GetString(0),
+            RoleOf(row.GetString(1)),
+            DateTimeOffset.Parse(row.GetString(2), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal)));
 
     /// <summary>Makes a token worthless, from the next request on.</summary>
     /// <exception cref="FailureException"><c>token_not_found</c>.</exception>
     public void Revoke(string name)
     {
-        using var connection = database.Connect();
-        using var update = connection.CreateCommand();
-        update.CommandText = "update tokens set revoked_at = $at where name = $n and revoked_at is null";
-        update.Parameters.AddWithValue("$n", name);
-        update.Parameters.AddWithValue("$at", time.GetUtcNow().UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
-        if (update.ExecuteNonQuery() == 0)
+        var revoked = database.Execute(
+            "update tokens set revoked_at = @at where name = @name and revoked_at is null",
+            ("name", name),
+            ("at", Now()));
+        if (revoked == 0)
         {
             throw new FailureException(
                 "token_not_found",
@@ -133,6 +118,8 @@ internal sealed class TokenStore(Database database, TimeProvider time)
     }
 
     private static byte[] HashOf(string secret) => SHA256.HashData(Encoding.ASCII.GetBytes(secret));
+
+    private string Now() => time.GetUtcNow().UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
 
     private static string Word(Role role) => role.ToString().ToLowerInvariant();
 

@@ -7,10 +7,10 @@ namespace Berth.Engine.Runs;
 internal static class RunFilterStore
 {
     /// <summary>The condition, and the values that stand in it by name.</summary>
-    public static (string Where, List<(string Name, object Value)> Values) Conditions(this RunFilter filter)
+    public static (string Where, List<(string Name, object? Value)> Values) Conditions(this RunFilter filter)
     {
         var conditions = new List<string>();
-        var values = new List<(string Name, object Value)>();
+        var values = new List<(string Name, object? Value)>();
         if (filter.States.Count > 0)
         {
             // Words of our own enumeration, never text of the asker's.
@@ -18,19 +18,19 @@ internal static class RunFilterStore
             conditions.Add($"state in ({string.Join(", ", words)})");
         }
 
-        Add("workflow = $workflow", "$workflow", filter.Workflow);
-        Add("mode = $mode", "$mode", filter.Mode);
-        Add("repository = $repository", "$repository", filter.Repository);
-        Add("created_at >= $since", "$since", Text(filter.Since));
-        Add("created_at < $until", "$until", Text(filter.Until));
-        Add(filter.OldestFirst ? "id > $after" : "id < $after", "$after", filter.After);
+        Add("workflow = @workflow", "workflow", filter.Workflow);
+        Add("mode = @mode", "mode", filter.Mode);
+        Add("repository = @repository", "repository", filter.Repository);
+        Add("created_at >= @since", "since", Text(filter.Since));
+        Add("created_at < @until", "until", Text(filter.Until));
+        Add(filter.OldestFirst ? "id > @after" : "id < @after", "after", filter.After);
         foreach (var (name, value) in filter.Labels)
         {
             var number = values.Count.ToString(CultureInfo.InvariantCulture);
             conditions.Add(
-                $"id in (select run_id from run_labels where name = $name{number} and value = $value{number})");
-            values.Add(($"$name{number}", name));
-            values.Add(($"$value{number}", value));
+                $"id in (select run_id from run_labels where name = @name{number} and value = @value{number})");
+            values.Add(($"name{number}", name));
+            values.Add(($"value{number}", value));
         }
 
         return (conditions.Count == 0 ? string.Empty : $"where {string.Join(" and ", conditions)}", values);

@@ -23,6 +23,7 @@ namespace Berth.Engine.Runs;
 [JsonSerializable(typeof(RunPlan))]
 [JsonSerializable(typeof(RunProgress))]
 [JsonSerializable(typeof(RunOutcome))]
+[JsonSerializable(typeof(Dictionary<string, string>), TypeInfoPropertyName = "WaitingEnvironment")]
 [JsonSerializable(typeof(RunView))]
 [JsonSerializable(typeof(RunPage))]
 [JsonSerializable(typeof(IReadOnlyList<RunView>))]

@@ -26,6 +26,10 @@ internal sealed record RunRecord
     public RunProgress Progress { get; init; } = new();
 
     public RunOutcome? Outcome { get; init; }
+
+    /// <summary>The home where its directory is; null while it waits in a shared database for one to take
+    /// it.</summary>
+    public string? Server { get; init; }
 }
 
 /// <summary>How hard a run is to be stopped.</summary>

@@ -94,6 +94,10 @@ internal sealed record RunView
 
     public IReadOnlyDictionary<string, string> Labels { get; init; } = RunTicket.Own.Labels;
 
+    /// <summary>The server whose the run is, of several that share a database; null while none has taken it, and where
+    /// there is one only.</summary>
+    public string? Server { get; init; }
+
     /// <summary>Makes the view of a record.</summary>
     /// <param name="run">The record.</param>
     /// <param name="workspace">The path of its workspace; named in the view only while it exists.</param>
@@ -141,6 +145,7 @@ internal sealed record RunView
             CreatedBy = run.Plan.Ticket.CreatedBy,
             Priority = run.Plan.Ticket.Priority,
             Labels = run.Plan.Ticket.Labels,
+            Server = run.Server is HomeName.Alone ? null : run.Server,
             Mounts = [.. run.Plan.Mounts.Select(mount => mount.ToString())],
             Network = new NetworkView(run.Plan.Network.Mode, run.Plan.Network.Hosts, run.Progress.Network),
         };

@@ -1,106 +1,83 @@
-using System.Globalization;
-using Berth.Protocol;
-using Microsoft.Data.Sqlite;
+using System.Data.Common;
 
 namespace Berth.Engine.Storage;
 
-/// <summary>The SQLite file of one home: opens connections and brings the schema up to date.</summary>
+/// <summary>Where runs, tokens and all else that is filtered or raced for is kept: a file of one home, or a PostgreSQL
+/// that several servers share.</summary>
 /// <remarks>
-/// Several processes use the file at once, so it is in WAL mode and every writer waits for its turn, at most
-/// <see cref="BusyTimeoutSeconds"/>. What a run said is not in here but in its journal.
+/// SQL is the same for both, with parameters as <c>@name</c>; what differs is in the two classes, and in their
+/// migrations. Text is compared byte by byte in both, and times are text that sorts as they do. What a run said is not
+/// in here but in its journal.
 /// </remarks>
-internal sealed class Database
+internal abstract class Database
 {
-    private const int BusyTimeoutSeconds = 30;
-    private readonly string path;
-    private readonly string connectionString;
-
-    private Database(string path)
-    {
-        this.path = path;
-        connectionString = new SqliteConnectionStringBuilder
-        {
-            DataSource = path,
-            Mode = SqliteOpenMode.ReadWriteCreate,
-            DefaultTimeout = BusyTimeoutSeconds,
-            Pooling = true,
-        }.ToString();
-    }
-
-    /// <summary>Opens the file, makes it where there is none, and migrates it.</summary>
-    /// <exception cref="FailureException"><c>database_newer</c>, <c>database_unusable</c>.</exception>
-    public static Database Open(string path)
-    {
-        var database = new Database(path);
-        try
-        {
-            database.Migrate();
-            return database;
-        }
-        catch (SqliteException error)
-        {
-            throw new FailureException(
-                "database_unusable",
-                $"The database {path} cannot be used: {error.Message}",
-                "Check that it is writable and the disk not full; if it is corrupt, move it aside: journals are apart.",
-                Fault.Operator,
-                error);
-        }
-    }
+    /// <summary>Whether other homes use it too.</summary>
+    public abstract bool IsShared { get; }
 
     /// <summary>Opens a connection. Dispose it soon.</summary>
-    public SqliteConnection Connect()
-    {
-        var connection = new SqliteConnection(connectionString);
-        connection.Open();
-        using var pragma = connection.CreateCommand();
-        pragma.CommandText = "pragma synchronous = normal; pragma foreign_keys = on;";
-        pragma.ExecuteNonQuery();
-        return connection;
-    }
+    public abstract DbConnection Connect();
 
-    private void Migrate()
+    /// <summary>Begins a transaction that no other one of this kind overlaps with: what it counts stays
+    /// true.</summary>
+    public abstract DbTransaction BeginAlone(DbConnection connection);
+
+    /// <summary>Whether a statement failed because a row of its key is there already.</summary>
+    public abstract bool IsDuplicate(DbException failed);
+
+    /// <summary>Opens the database that the settings name, and brings it up to date.</summary>
+    /// <param name="file">The home's own, used where there is no other.</param>
+    /// <param name="connectionString">How PostgreSQL is reached, or null.</param>
+    /// <exception cref="Berth.Protocol.FailureException"><c>database_newer</c>, <c>database_unusable</c>.</exception>
+    public static Database Open(string file, string? connectionString) => connectionString is null
+        ? SqliteDatabase.Open(file)
+        : PostgresDatabase.Open(connectionString);
+
+    /// <summary>Changes rows.</summary>
+    /// <returns>How many.</returns>
+    public int Execute(string sql, params ReadOnlySpan<(string Name, object? Value)> values)
     {
         using var connection = Connect();
-        if (VersionOf(connection) == Migrations.All.Count)
-        {
-            return;
-        }
-
-        using (var journal = connection.CreateCommand())
-        {
-            journal.CommandText = "pragma journal_mode = wal";
-            journal.ExecuteNonQuery();
-        }
-
-        // Immediate: of several processes that find an old schema one migrates and the others wait, then look again.
-        using var transaction = connection.BeginTransaction(deferred: false);
-        var version = VersionOf(connection);
-        if (version > Migrations.All.Count)
-        {
-            throw new FailureException(
-                "database_newer",
-                $"The database {path} has schema {version}; this Berth knows up to {Migrations.All.Count}.",
-                "Use the newer Berth that wrote it, or set BERTH_HOME to another folder.",
-                Fault.Operator);
-        }
-
-        for (; version < Migrations.All.Count; version++)
-        {
-            using var step = connection.CreateCommand();
-            step.Transaction = transaction;
-            var next = (version + 1).ToString(CultureInfo.InvariantCulture);
-            step.CommandText = Migrations.All[version] + "; pragma user_version = " + next;
-            step.ExecuteNonQuery();
-        }
-
-        transaction.Commit();
+        return Execute(connection, sql, values);
     }
 
-    private static int VersionOf(SqliteConnection connection)
+    /// <summary>Changes rows, on a connection that has a transaction.</summary>
+    /// <returns>How many.</returns>
+    public static int Execute(
+        DbConnection connection, string sql, params ReadOnlySpan<(string Name, object? Value)> values)
     {
-        using var query = connection.CreateCommand();
-        query.CommandText = "pragma user_version";
-        return Convert.ToInt32(query.ExecuteScalar(), CultureInfo.InvariantCulture);
+        using var command = Command(connection, sql, values);
+        return command.ExecuteNonQuery();
+    }
+
+    /// <summary>Reads rows.</summary>
+    public List<T> Query<T>(
+        string sql, Func<DbDataReader, T> read, params ReadOnlySpan<(string Name, object? Value)> values)
+    {
+        using var connection = Connect();
+        using var command = Command(connection, sql, values);
+        using var reader = command.ExecuteReader();
+        var rows = new List<T>();
+        while (reader.Read())
+        {
+            rows.Add(read(reader));
+        }
+
+        return rows;
+    }
+
+    private static DbCommand Command(
+        DbConnection connection, string sql, ReadOnlySpan<(string Name, object? Value)> values)
+    {
+        var command = connection.CreateCommand();
+        command.CommandText = sql;
+        foreach (var (name, value) in values)
+        {
+            var parameter = command.CreateParameter();
+            parameter.ParameterName = name;
+            parameter.Value = value ?? DBNull.Value;
+            command.Parameters.Add(parameter);
+        }
+
+        return command;
     }
 }

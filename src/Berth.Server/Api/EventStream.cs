@@ -15,7 +15,7 @@ namespace Berth.Server.Api;
 /// The journal's lines go out as they are. Each reader has its own place in the file and waits for its own connection
 /// only, so a slow one holds up nobody and takes no memory.
 /// </remarks>
-internal sealed class EventStream(BerthEngine engine, TimeProvider time)
+internal sealed class EventStream(BerthEngine engine, Forwarding forwarding, TimeProvider time)
 {
     /// <summary>The type of lines of JSON.</summary>
     public const string Lines = "application/x-ndjson";
@@ -37,9 +37,22 @@ internal sealed class EventStream(BerthEngine engine, TimeProvider time)
         response.Headers.CacheControl = "no-store";
         response.Headers["X-Accel-Buffering"] = "no";
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stop);
-        await using var journal = engine.OpenJournal(run.Id);
         await response.StartAsync(either.Token);
         var body = response.BodyWriter;
+        if (follow)
+        {
+            var taken = forwarding.TakenAsync(run, either.Token);
+            await WaitAsync(body, asLines, taken, either.Token);
+            run = await taken;
+        }
+
+        if (run.Server is not null && !engine.Queue.IsHere(run))
+        {
+            await forwarding.GoOnAsync(context, run, either.Token);
+            return;
+        }
+
+        await using var journal = engine.OpenJournal(run.Id);
         var pieces = JournalCopy.ReadAsync(
             journal.Feed, after, follow, more => WaitAsync(body, asLines, more, either.Token), either.Token);
         await foreach (var piece in pieces)

@@ -15,7 +15,8 @@ namespace Berth.Server.Api;
 
 /// <summary>Runs: make them, look at them, stop them, clean up after them.</summary>
 internal sealed class RunEndpoints(
-    BerthEngine engine, BerthOptions options, Dispatcher dispatcher, EventStream events, CancellationToken stop)
+    BerthEngine engine, BerthOptions options, Dispatcher dispatcher, EventStream events, Forwarding forwarding,
+    CancellationToken stop)
 {
     private const string OneRun = "/runs/{id}";
 
@@ -25,13 +26,22 @@ internal sealed class RunEndpoints(
         routes.MapPost("/runs", CreateAsync).WithMetadata(new NeedsRole(Role.Operator));
         routes.MapGet("/runs", ListAsync).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun, ShowAsync).WithMetadata(new NeedsRole(Role.Viewer));
-        routes.MapDelete(OneRun, CleanUpAsync).WithMetadata(new NeedsRole(Role.Operator));
+        routes.MapDelete(OneRun, InItsHome(CleanUpAsync)).WithMetadata(new NeedsRole(Role.Operator));
         routes.MapPost(OneRun + "/cancel", CancelAsync).WithMetadata(new NeedsRole(Role.Operator));
-        routes.MapGet(OneRun + "/diff", DiffAsync).WithMetadata(new NeedsRole(Role.Viewer));
-        routes.MapGet(OneRun + "/patch", PatchAsync).WithMetadata(new NeedsRole(Role.Viewer));
-        routes.MapGet(OneRun + "/log", LogAsync).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/diff", InItsHome(DiffAsync)).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/patch", InItsHome(PatchAsync)).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/log", InItsHome(LogAsync)).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun + "/events", EventsAsync).WithMetadata(new NeedsRole(Role.Viewer));
     }
+
+    // What only the home of the run has is asked of that one's server.
+    private RequestDelegate InItsHome(RequestDelegate answer) => async context =>
+    {
+        if (!await forwarding.AnswerAsync(context, RunOf(context)))
+        {
+            await answer(context);
+        }
+    };
 
     private async Task CreateAsync(HttpContext context)
     {

@@ -15,7 +15,7 @@ namespace Berth.Server.Compatibility;
 /// <summary>The API of the agent that Berth replaces, over the same runs: its callers change nothing.</summary>
 /// <remarks>Names, ranges and defaults are that agent's, not ours; docs/MIGRATION.md has the table.</remarks>
 internal sealed class AgentEndpoints(
-    BerthEngine engine, BerthOptions options, Dispatcher dispatcher, TimeProvider time)
+    BerthEngine engine, BerthOptions options, Dispatcher dispatcher, Forwarding forwarding, TimeProvider time)
 {
     private const string Prefix = "/agent/claude-code";
     private const int MostTurns = 100;
@@ -99,6 +99,11 @@ internal sealed class AgentEndpoints(
     private async Task StatusAsync(HttpContext context)
     {
         var run = engine.Resolve((string)context.GetRouteValue("id")!);
+        if (await forwarding.AnswerAsync(context, run))
+        {
+            return;
+        }
+
         var hasEnded = run.State.IsFinal();
         var status = new AgentRunStatus
         {

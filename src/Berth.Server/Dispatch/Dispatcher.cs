@@ -12,7 +12,8 @@ namespace Berth.Server.Dispatch;
 /// supervisor.
 /// </remarks>
 internal sealed partial class Dispatcher(
-    BerthEngine engine, PlaceLimits limits, TimeProvider time, ILogger<Dispatcher> log) : IAsyncDisposable
+    BerthEngine engine, PlaceLimits limits, Presence presence, TimeProvider time, ILogger<Dispatcher> log)
+    : IAsyncDisposable
 {
     // More than can have a place in one turn by far; who waits behind them is looked at in the next.
     private const int MostLookedAt = 2000;
@@ -44,7 +45,8 @@ internal sealed partial class Dispatcher(
     }
 
     /// <summary>Begins to give places.</summary>
-    public void Begin() => loop = RunAsync();
+    /// <param name="url">Where other servers reach this one.</param>
+    public void Begin(Uri url) => loop = RunAsync(url);
 
     /// <summary>There may be a run that waits, or a place that is free.</summary>
     public void Wake()
@@ -75,12 +77,13 @@ internal sealed partial class Dispatcher(
         wake.Dispose();
     }
 
-    private async Task RunAsync()
+    private async Task RunAsync(Uri url)
     {
         while (!stop.IsCancellationRequested)
         {
             try
             {
+                presence.Look(url);
                 Dispatch();
                 if (time.GetElapsedTime(orphansSeen) > OrphanInterval && Recover() is > 0 and var count)
                 {

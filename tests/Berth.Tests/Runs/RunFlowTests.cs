@@ -18,7 +18,10 @@ public sealed class RunFlowTests : IDisposable
 
     public RunFlowTests()
     {
-        store = new RunStore(Database.Open(Path.Combine(folder, "berth.db")), TimeProvider.System);
+        store = new RunStore(
+            Database.Open(Path.Combine(folder, "berth.db"), connectionString: null),
+            HomeName.Alone,
+            TimeProvider.System);
         directories = new RunDirectories(Path.Combine(folder, "runs"), elsewhere: null);
     }
 

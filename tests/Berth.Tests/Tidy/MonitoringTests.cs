@@ -18,7 +18,7 @@ public sealed class MonitoringTests : IDisposable
     public void Every_query_of_the_document_finds_what_it_is_for()
     {
         var file = Path.Combine(folder, "berth.db");
-        Fill(new RunStore(Database.Open(file), TimeProvider.System));
+        Fill(new RunStore(Database.Open(file, connectionString: null), HomeName.Alone, TimeProvider.System));
         using var connection = new SqliteConnection($"Data Source={file};Mode=ReadOnly;Pooling=False");
         connection.Open();
         var queries = SourceTree.Read("docs/MONITORING.md").Split("### ").Select(section => section.Split("```"))

@@ -1,7 +1,7 @@
 namespace Berth.Engine.Storage;
 
 /// <summary>The schema, as the steps that lead to it. A step that was released is never changed.</summary>
-internal static class Migrations
+internal static class SqliteMigrations
 {
     /// <summary>The steps; a database's version is how many of them it has.</summary>
     public static IReadOnlyList<string> All { get; } =
@@ -56,6 +56,28 @@ internal static class Migrations
         ) strict;
         create index audit_by_run on audit (run_id, at);
         create index audit_by_time on audit (at);
+        """,
+        """
+        alter table runs add column server text default 'home';
+        alter table runs add column launched integer not null default 0;
+        create index runs_by_workflow on runs (workflow, id);
+        create index runs_by_repository on runs (repository, id);
+        create index runs_open on runs (created_at)
+            where state not in ('succeeded', 'failed', 'cancelled', 'timed_out', 'lost') or cleanup = 'pending';
+        create table run_files (
+            run_id text primary key references runs (id) on delete cascade,
+            input blob not null,
+            system_prompt text,
+            mcp_config text,
+            environment text not null
+        ) strict;
+        create table servers (
+            id text primary key,
+            place text not null,
+            url text not null,
+            beat integer not null,
+            seen_at text not null
+        ) strict;
         """,
     ];
 }

@@ -1,0 +1,33 @@
+using System.Security.Cryptography;
+using Npgsql;
+
+namespace Berth.SystemTests.Storage;
+
+/// <summary>A database of its own for a test, in the PostgreSQL of the tests.</summary>
+internal sealed class PostgresPlace : IDisposable
+{
+    private readonly string name = $"berth_test_{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}";
+    private readonly string server = SystemTestEnvironment.Postgres;
+
+    public PostgresPlace() => Execute(server, $"create database {name}");
+
+    /// <summary>How it is reached.</summary>
+    public string ConnectionString => new NpgsqlConnectionStringBuilder(server)
+    {
+        Database = name,
+        Pooling = true,
+    }.ConnectionString;
+
+    /// <summary>Says something to it.</summary>
+    /// <returns>What it answers with, or null.</returns>
+    public object? Execute(string sql) => Execute(ConnectionString, sql);
+
+    public void Dispose() => Execute(server, $"drop database {name} with (force)");
+
+    private static object? Execute(string connectionString, string sql)
+    {
+        using var source = NpgsqlDataSource.Create(connectionString);
+        using var command = source.CreateCommand(sql);
+        return command.ExecuteScalar();
+    }
+}
