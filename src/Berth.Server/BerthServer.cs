@@ -1,6 +1,5 @@
 using System.Net;
 using Berth.Engine;
-using Berth.Engine.Access;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 using Berth.Server.Access;
@@ -34,6 +33,8 @@ internal sealed partial class BerthServer(
 {
     // A thousand readers of events, and as many others.
     private const int MostConnections = 4000;
+    // The stores wait for the database on the thread that asks, and the pool makes new threads one by one.
+    private const int LeastThreads = 64;
     private const string Listed = "docs/API.md lists the addresses.";
     private static readonly TimeSpan LetGoLimit = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CloseLimit = TimeSpan.FromSeconds(1);
@@ -53,6 +54,7 @@ internal sealed partial class BerthServer(
                 Fault.Operator);
         }
 
+        ThreadPool.SetMinThreads(LeastThreads, LeastThreads);
         using var home = ServerLock.Take(options.Home); // (1)
         engine.Queue.RefuseTwins(options.Server.Away, time.GetUtcNow());
         using var forwarding = new Forwarding(engine, time);
@@ -156,10 +158,9 @@ internal sealed partial class BerthServer(
 
         home.Write(new ServerPresence(ProcessIdentity.Of(Environment.ProcessId)!, [.. application.Urls]));
         start.Announce($"Berth listens at {string.Join(", ", application.Urls)}.");
-        if (!start.IsOpen && engine.Tokens.List().Count == 0)
+        if (!start.IsOpen && engine.Tokens.CreateFirst("admin") is { } first)
         {
             // Only now: one made for a server that did not come to listen would never be seen.
-            var first = engine.Tokens.Create("admin", Role.Admin);
             start.Announce($"The admin's token, which is shown this once: {first.Token}");
         }
     }

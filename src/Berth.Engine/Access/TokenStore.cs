@@ -71,6 +71,20 @@ internal sealed class TokenStore(Database database, TimeProvider time)
         return new NewToken(name, role, $"{Prefix}{id}_{secret}");
     }
 
+    /// <summary>Makes an admin's token where there is none at all yet.</summary>
+    /// <returns>It, or null where there was one, or another server that shares the table made it just now.</returns>
+    public NewToken? CreateFirst(string name)
+    {
+        try
+        {
+            return List().Count == 0 ? Create(name, Role.Admin) : null;
+        }
+        catch (FailureException taken) when (taken.Failure.Code is "token_exists")
+        {
+            return null;
+        }
+    }
+
     /// <summary>Whose a token is, or null where it is nobody's.</summary>
     public Caller? Find(string token)
     {

@@ -48,11 +48,10 @@ internal sealed class RunEndpoints(
         Capacity.Check(options);
         using var body = await RequestBody.ReadAsync(context.Request);
         var request = RunOrders.Read(body, Gatekeeper.CallerOf(context), options);
-        var accepted = await engine.AcceptAsync(request, context.RequestAborted);
+        var accepted = await dispatcher.AcceptAsync(request, context.RequestAborted);
         if (accepted.IsNew)
         {
             Note(context, "run.create", accepted.Run.Id);
-            dispatcher.Wake();
         }
 
         context.Response.StatusCode = StatusCodes.Status202Accepted;

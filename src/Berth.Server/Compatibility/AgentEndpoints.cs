@@ -43,9 +43,8 @@ internal sealed class AgentEndpoints(
             Read(body, (string)context.GetRouteValue("workflow")!, caller), caller, options);
         try
         {
-            var run = (await engine.AcceptAsync(request, context.RequestAborted)).Run;
+            var run = (await dispatcher.AcceptAsync(request, context.RequestAborted)).Run;
             engine.Audit.Add(caller, "run.create", run.Id, Addresses.Of(context));
-            dispatcher.Wake();
             var answer = new AgentRunAnswer(
                 run.Id, StatusOf(run.State), $"Run {run.Id} of {run.Workflow} was accepted.", run.SessionId,
                 run.Workflow, run.CreatedAt);

@@ -20,7 +20,11 @@ internal sealed partial class Dispatcher(
     private static readonly TimeSpan Turn = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan OrphanInterval = TimeSpan.FromSeconds(10);
 
+    // Each asks git: more at once would only be slower, and take the machine from the runs at work.
+    private const int MostAccepting = 8;
+
     private readonly CancellationTokenSource stop = new();
+    private readonly SemaphoreSlim accepting = new(MostAccepting, MostAccepting);
     private readonly ConcurrentDictionary<string, (PlacedRun? Place, Task Task)> hosted = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim wake = new(0, 1);
     private Task loop = Task.CompletedTask;
@@ -47,6 +51,23 @@ internal sealed partial class Dispatcher(
     /// <summary>Begins to give places.</summary>
     /// <param name="url">Where other servers reach this one.</param>
     public void Begin(Uri url) => loop = RunAsync(url);
+
+    /// <summary>Checks a request and creates the run, in its turn.</summary>
+    /// <exception cref="Berth.Protocol.FailureException">The request is refused; nothing was created.</exception>
+    public async Task<AcceptedRun> AcceptAsync(RunRequest request, CancellationToken cancel)
+    {
+        await accepting.WaitAsync(cancel);
+        try
+        {
+            var accepted = await engine.AcceptAsync(request, cancel);
+            Wake();
+            return accepted;
+        }
+        finally
+        {
+            accepting.Release();
+        }
+    }
 
     /// <summary>There may be a run that waits, or a place that is free.</summary>
     public void Wake()
@@ -75,6 +96,7 @@ internal sealed partial class Dispatcher(
         await stop.CancelAsync();
         stop.Dispose();
         wake.Dispose();
+        accepting.Dispose();
     }
 
     private async Task RunAsync(Uri url)

@@ -22,8 +22,8 @@ internal sealed class ServerHome : IAsyncDisposable
     /// <summary>Where it listens.</summary>
     public Uri Url { get; private set; } = new("http://127.0.0.1/");
 
-    /// <summary>The admin's token, as the first start said it.</summary>
-    public string Token { get; private set; } = string.Empty;
+    /// <summary>The admin's token, as the first start said it; of servers that share a database, the first's.</summary>
+    public string Token { get; set; } = string.Empty;
 
     public int ProcessId => process!.Id;
 
@@ -34,15 +34,23 @@ internal sealed class ServerHome : IAsyncDisposable
         CancellationToken cancel, (string Name, string Value)[]? settings = null,
         params IReadOnlyList<string> arguments)
     {
-        var home = await BerthHome.CreateAsync(cancel);
+        var server = await PrepareAsync(cancel, settings, program: null, arguments);
+        await server.StartAgainAsync(cancel);
+        return server;
+    }
+
+    /// <summary>Sets up a home whose server does not run yet.</summary>
+    public static async Task<ServerHome> PrepareAsync(
+        CancellationToken cancel, (string Name, string Value)[]? settings = null, string? program = null,
+        params IReadOnlyList<string> arguments)
+    {
+        var home = await BerthHome.CreateAsync(cancel, program);
         foreach (var (name, value) in settings ?? [])
         {
             home.Set(name, value);
         }
 
-        var server = new ServerHome(home, arguments);
-        await server.StartAgainAsync(cancel);
-        return server;
+        return new ServerHome(home, arguments);
     }
 
     /// <summary>Starts it, and waits until it says where it listens.</summary>
