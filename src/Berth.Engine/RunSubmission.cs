@@ -113,7 +113,7 @@ internal sealed class RunSubmission(
         var wish = await RunModes.WishAsync(options, request, workflow, id);
         var asked = PolicyOf(request, workflow, sandbox);
         var (inspecting, choosing) = (
-            workspaces.InspectAsync(source, request.Ref, branch, cancel),
+            workspaces.InspectAsync(source, request.Ref, branch, countChanges: !request.Ticket.ViaServer, cancel),
             executors.ChooseAsync(wish, asked, claude, cancel));
         await Task.WhenAll(inspecting, choosing);
         var (facts, (choice, policy, probe)) = (await inspecting, await choosing);

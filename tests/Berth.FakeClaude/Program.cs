@@ -1,6 +1,13 @@
 using Berth.FakeClaude;
 
 // Plays a Claude Code CLI that misbehaves; see README.md beside this file for its verbs.
+if (args is ["--version"])
+{
+    // What Berth asks before it starts a run.
+    Console.WriteLine("0.0.0 (Berth's fake)");
+    return 0;
+}
+
 var stage = new Stage();
 var verbs = new Verbs(stage);
 foreach (var verb in Scripts.FromArguments(args))

@@ -8,6 +8,8 @@ internal sealed class ExecutorFactory(Func<IExecutor> local, Func<IExecutor> doc
     // Where the mode is left to us, a daemon that hangs must not hold up a run for which there is another way.
     private static readonly TimeSpan AutoLimit = TimeSpan.FromSeconds(3);
 
+    private readonly RecentProbes probes = new(time);
+
     /// <summary>The modes that can be named.</summary>
     public static IReadOnlyList<string> Modes { get; } = ["local", "docker", "auto"];
 
@@ -101,11 +103,11 @@ internal sealed class ExecutorFactory(Func<IExecutor> local, Func<IExecutor> doc
             new ExecutorChoice(local(), $"{wish.AskedBy} says auto, and {why}"), policy, claudeBinary, cancel);
     }
 
-    private static async Task<ProbedChoice> ProbedAsync(
+    private async Task<ProbedChoice> ProbedAsync(
         ExecutorChoice choice, ExecutionPolicy policy, string? claudeBinary, CancellationToken cancel)
     {
         var own = choice.Mode is "docker" ? policy with { Sandbox = SandboxKind.Container } : policy;
-        return new ProbedChoice(choice, own, await choice.Executor.ProbeAsync(own, claudeBinary, cancel));
+        return new ProbedChoice(choice, own, await probes.ProbeAsync(choice.Executor, own, claudeBinary, cancel));
     }
 }
 

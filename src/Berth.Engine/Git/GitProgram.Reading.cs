@@ -12,6 +12,22 @@ internal sealed partial class GitProgram
         GitRepository repository, string revision, CancellationToken cancellation) => RunAsync(
         repository.Call("rev-parse", "--verify", "--end-of-options", revision + "^{commit}"), cancellation);
 
+    /// <summary>In one process what the usual repository answers to three questions, one a line: the commit that a
+    /// revision names, the full name of what HEAD points to, then the refs that match. Anything else that it prints, or
+    /// its failure, says no more than that they are to be asked one by one.</summary>
+    internal Task<GitResult> GlanceAsync(
+        GitRepository repository, string revision, IEnumerable<string> patterns, CancellationToken cancellation) =>
+        RunAsync(
+            repository.Call(
+            [
+                "rev-parse", revision + "^{commit}", "--symbolic-full-name", "HEAD",
+                .. patterns.Select(pattern => "--glob=" + pattern),
+            ]) with
+            {
+                MaxOutputBytes = 64 * 1024,
+            },
+            cancellation);
+
     /// <summary>The full name of the branch that HEAD points to, whether it has commits or not. Fails when
     /// detached.</summary>
     internal Task<GitResult> HeadBranchAsync(GitRepository repository, CancellationToken cancellation) => RunAsync(

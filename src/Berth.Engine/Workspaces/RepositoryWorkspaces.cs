@@ -19,12 +19,18 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
 
     /// <summary>Looks whether a run can start: the repository, the ref where it is near, and the branch. Makes
     /// nothing.</summary>
+    /// <param name="source">The repository.</param>
+    /// <param name="reference">Where the run is to start, or null.</param>
+    /// <param name="branch">The branch that the work is to be on.</param>
+    /// <param name="countChanges">Whether to look for what is not committed, which reads the whole working
+    /// tree.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <exception cref="FailureException">
     /// <c>branch_invalid</c>, <c>branch_taken</c>, <c>ref_invalid</c>, <c>ref_not_found</c>, <c>no_default_branch</c>,
     /// <c>repository_…</c>.
     /// </exception>
     internal async Task<RepositoryFacts> InspectAsync(
-        RepositorySource source, string? reference, string branch, CancellationToken cancellation)
+        RepositorySource source, string? reference, string branch, bool countChanges, CancellationToken cancellation)
     {
         CheckNames(reference, branch);
         if (source.Kind == RepositoryKind.Url)
@@ -40,22 +46,17 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
         }
 
         var users = GitRepository.Users(source.Location);
-        var start = ResolveAsync(source, reference, cancellation);
-        var current = git.HeadBranchAsync(users, cancellation);
-        var free = CheckFreeAsync(users, source, branch, cancellation);
-        var status = IsBare(source) ? null : git.StatusAsync(users, cancellation);
-        await Task.WhenAll(start, current, free, status ?? Task.CompletedTask).ConfigureAwait(false);
-        var head = (await current.ConfigureAwait(false)).Line;
-        if (string.Equals(head, $"refs/heads/{branch}", StringComparison.Ordinal))
-        {
-            throw Taken(source, branch, "it is checked out");
-        }
-
+        var status = countChanges && !IsBare(source) ? git.StatusAsync(users, cancellation) : null;
+        var glancing = GlanceAsync(users, reference, branch, cancellation);
+        await Task.WhenAll(glancing, status ?? Task.CompletedTask).ConfigureAwait(false);
+        var glance = await glancing.ConfigureAwait(false)
+            ?? await LookCloselyAsync(source, reference, branch, cancellation).ConfigureAwait(false);
         var dirty = status is null ? 0 : CountEntries(await status.ConfigureAwait(false));
         return new RepositoryFacts
         {
-            BaseCommit = await start.ConfigureAwait(false),
-            CurrentBranch = head.StartsWith("refs/heads/", StringComparison.Ordinal) ? head["refs/heads/".Length..]
+            BaseCommit = glance.Commit,
+            CurrentBranch = glance.Head.StartsWith("refs/heads/", StringComparison.Ordinal)
+                ? glance.Head["refs/heads/".Length..]
                 : null,
             UncommittedFiles = dirty,
             Notes = dirty == 0 ? []
@@ -242,6 +243,29 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
         }
 
         throw GitFailures.OfSource(source, $"Looking for '{reference ?? "HEAD"}' in {source.Location}", resolved);
+    }
+
+    // Null where all is not as usual, or the branch not free.
+    private async Task<RepositoryGlance?> GlanceAsync(
+        GitRepository users, string? reference, string branch, CancellationToken cancellation) =>
+        RepositoryGlance.Patterns(branch) is { } patterns
+            ? RepositoryGlance.Read(
+                await git.GlanceAsync(users, reference ?? "HEAD", patterns, cancellation).ConfigureAwait(false), branch)
+            : null;
+
+    // Question by question, so that what is wrong is said by name.
+    private async Task<RepositoryGlance> LookCloselyAsync(
+        RepositorySource source, string? reference, string branch, CancellationToken cancellation)
+    {
+        var users = GitRepository.Users(source.Location);
+        var start = ResolveAsync(source, reference, cancellation);
+        var current = git.HeadBranchAsync(users, cancellation);
+        var free = CheckFreeAsync(users, source, branch, cancellation);
+        await Task.WhenAll(start, current, free).ConfigureAwait(false);
+        var head = (await current.ConfigureAwait(false)).Line;
+        return string.Equals(head, $"refs/heads/{branch}", StringComparison.Ordinal)
+            ? throw Taken(source, branch, "it is checked out")
+            : new RepositoryGlance(await start.ConfigureAwait(false), head);
     }
 
     private async Task CheckFreeAsync(

@@ -55,7 +55,7 @@ public sealed class HostileWorkspaceTests
 
         var workspaces = place.Workspaces();
         var request = place.Request(repository);
-        await workspaces.InspectAsync(request.Source, null, request.Branch, Soon);
+        await workspaces.InspectAsync(request.Source, null, request.Branch, countChanges: true, Soon);
         var run = await place.RunAsync(workspaces, request);
         var work = await workspaces.CollectAsync(run, Soon);
         await workspaces.DeliverAsync(run, work!, Soon);

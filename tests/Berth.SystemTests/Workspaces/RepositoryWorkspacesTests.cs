@@ -20,7 +20,7 @@ public sealed class RepositoryWorkspacesTests
         var workspaces = place.Workspaces();
         var request = place.Request(Path.Combine(repository, "folder 0"));
 
-        var facts = await workspaces.InspectAsync(request.Source, null, request.Branch, Soon);
+        var facts = await workspaces.InspectAsync(request.Source, null, request.Branch, countChanges: true, Soon);
         var run = await place.RunAsync(workspaces, request);
         var work = await workspaces.CollectAsync(run, Soon);
         var branch = await workspaces.DeliverAsync(run, work!, Soon);

@@ -21,7 +21,7 @@ public sealed class UnusualRepositoryTests
         var workspaces = place.Workspaces();
         var request = place.Request(url ? $"file://{repository}" : repository);
 
-        var facts = await workspaces.InspectAsync(request.Source, null, request.Branch, Soon);
+        var facts = await workspaces.InspectAsync(request.Source, null, request.Branch, countChanges: true, Soon);
         var run = await place.RunAsync(workspaces, request);
         var work = await workspaces.CollectAsync(run, Soon);
         await workspaces.DeliverAsync(run, work!, Soon);
@@ -59,7 +59,7 @@ public sealed class UnusualRepositoryTests
         await place.GitAsync(repository, "checkout", "--quiet", "--detach", first);
         var workspaces = place.Workspaces();
 
-        var facts = await workspaces.InspectAsync(place.Source(repository), null, "result", Soon);
+        var facts = await workspaces.InspectAsync(place.Source(repository), null, "result", countChanges: true, Soon);
         var prepared = await workspaces.PrepareAsync(place.Request(repository), Soon);
         await place.GitAsync(repository, "symbolic-ref", "HEAD", "refs/heads/none");
         var path = await FailureOf(() => workspaces.PrepareAsync(place.Request(repository), Soon));
@@ -138,7 +138,7 @@ public sealed class UnusualRepositoryTests
         foreach (var name in new[] { "bare.git", "shallow", "linked" })
         {
             var run = await place.RunAsync(workspaces, place.Request(place.At(name)));
-            await workspaces.InspectAsync(run.Source, null, run.Branch, Soon);
+            await workspaces.InspectAsync(run.Source, null, run.Branch, countChanges: true, Soon);
             var work = await workspaces.CollectAsync(run, Soon);
             await workspaces.DeliverAsync(run, work!, Soon);
             Assert.Equal(work!.HeadCommit, await place.GitAsync(place.At(name), "rev-parse", run.Branch));
@@ -187,11 +187,12 @@ public sealed class UnusualRepositoryTests
         Assert.Equal(run.BaseCommit, await place.GitAsync(repository, "rev-parse", "work/result"));
         foreach (var taken in new[] { "work/result", "work", "main", "main/below", "work/result/below" })
         {
-            var failure = await FailureOf(() => workspaces.InspectAsync(run.Source, null, taken, Soon));
+            var failure = await FailureOf(
+                () => workspaces.InspectAsync(run.Source, null, taken, countChanges: true, Soon));
             Assert.Equal("branch_taken", failure.Code);
         }
 
-        await workspaces.InspectAsync(run.Source, null, "works", Soon);
+        await workspaces.InspectAsync(run.Source, null, "works", countChanges: true, Soon);
         var below = await place.RunAsync(workspaces, place.Request(repository, branch: "main/below"));
         var belowWork = await workspaces.CollectAsync(below, Soon);
         Assert.Equal("main-below", await workspaces.DeliverAsync(below, belowWork!, Soon));
@@ -207,11 +208,50 @@ public sealed class UnusualRepositoryTests
         var workspaces = place.Workspaces();
         var request = place.Request(repository);
 
-        await workspaces.InspectAsync(request.Source, null, request.Branch, Soon);
+        await workspaces.InspectAsync(request.Source, null, request.Branch, countChanges: true, Soon);
         var run = await place.RunAsync(workspaces, request);
         var work = await workspaces.CollectAsync(run, Soon);
 
         Assert.Equal(request.Branch, await workspaces.DeliverAsync(run, work!, Soon));
+    }
+
+    [Theory]
+    [InlineData("HEAD..HEAD~1")]
+    [InlineData("^HEAD")]
+    [InlineData("nothing")]
+    [InlineData("README.md")]
+    public async Task A_ref_that_names_no_single_commit_is_refused(string reference)
+    {
+        await using var place = new GitPlayground();
+        var repository = await place.RepositoryAsync();
+        await place.CommitAsync(repository, "Second");
+
+        var refused = await FailureOf(() => place.Workspaces().InspectAsync(
+            place.Source(repository), reference, "result", countChanges: false, Soon));
+
+        Assert.Equal("ref_not_found", refused.Code);
+    }
+
+    [Theory]
+    [InlineData("!")]
+    [InlineData("a/!/b")]
+    [InlineData("é/]x")]
+    [InlineData("a-b_c")]
+    public async Task A_branch_of_unusual_letters_is_free_until_it_is_there(string branch)
+    {
+        await using var place = new GitPlayground();
+        var repository = await place.RepositoryAsync();
+        var (workspaces, source) = (place.Workspaces(), place.Source(repository));
+
+        await workspaces.InspectAsync(source, null, branch, countChanges: false, Soon);
+        await place.GitAsync(repository, "update-ref", "refs/heads/HEAD", "HEAD");
+        var free = await workspaces.InspectAsync(source, "main", branch, countChanges: false, Soon);
+        await place.GitAsync(repository, "branch", branch);
+        var taken = await FailureOf(
+            () => workspaces.InspectAsync(source, "main", branch, countChanges: false, Soon));
+
+        Assert.Equal(await place.GitAsync(repository, "rev-parse", "main"), free.BaseCommit);
+        Assert.Equal("branch_taken", taken.Code);
     }
 
     private static async Task ImportAsync(GitPlayground place, PreparedWorkspace prepared, int commits)
