@@ -1,12 +1,18 @@
 using System.Globalization;
 using Berth.Bench;
 
-// local: local mode against the bare CLI. docker: local mode against Docker mode. start: of that only how long a
+if (args is ["server", var serving, var to])
+{
+    return await ServerAsync(Path.GetFullPath(serving), to);
+}
+
+// server: a server under load, with a fake CLI. local: local mode against the bare CLI. docker: local mode against Docker mode. start: of that only how long a
 // running process takes to start the CLI. Then the published program, the CLI's binary, the Markdown file to write,
 // how many runs of each, and the image.
 if (args is not [var what and ("local" or "docker" or "start"), var berth, var claude, var report, .. var rest])
 {
-    await Console.Error.WriteLineAsync("usage: Berth.Bench local|docker|start BERTH CLAUDE REPORT [RUNS [IMAGE]]");
+    await Console.Error.WriteLineAsync(
+        "usage: Berth.Bench local|docker|start BERTH CLAUDE REPORT [RUNS [IMAGE]], or Berth.Bench server BERTH REPORT");
     return 2;
 }
 
@@ -43,4 +49,17 @@ async Task<string> DockerAsync()
     await File.WriteAllTextAsync(picture, plot, stop.Token);
     return ReportTable.Head("Local mode against Docker mode", runs)
         + $"{rows}\n![the same as bars]({Path.GetFileName(picture)})\n\n{table.Markdown()}";
+}
+
+static async Task<int> ServerAsync(string berth, string report)
+{
+    using var stop = new CancellationTokenSource(TimeSpan.FromMinutes(30));
+    var fake = Path.Combine(AppContext.BaseDirectory, "berth-fake-claude");
+    await using var ground = await Ground.PrepareAsync(berth, fake, image: null, stop.Token);
+    var table = new ReportTable();
+    var loads = await new ServerUnderLoad(ground, table, stop.Token).MeasureAsync();
+    var text = ServerReport.Document(loads, table);
+    await File.WriteAllTextAsync(report, text, stop.Token);
+    await Console.Out.WriteLineAsync(text);
+    return table.AllMet ? 0 : 1;
 }

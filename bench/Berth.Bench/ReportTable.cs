@@ -8,7 +8,7 @@ namespace Berth.Bench;
 /// </summary>
 internal sealed class ReportTable
 {
-    private readonly List<(string What, string Measured, string Goal, bool? Met)> rows = [];
+    private readonly List<(string What, string Measured, string Goal, bool? Met, double Ratio)> rows = [];
 
     /// <summary>Whether no goal was missed.</summary>
     public bool AllMet => rows.TrueForAll(row => row.Met is not false);
@@ -24,10 +24,11 @@ internal sealed class ReportTable
 
     /// <summary>A value that has a goal: at most so much.</summary>
     public void AtMost(string what, double value, double goal, string unit) =>
-        rows.Add((what, Text(value, unit), "at most " + Text(goal, unit), value <= goal));
+        rows.Add((what, Text(value, unit), "at most " + Text(goal, unit), value <= goal, goal / value));
 
     /// <summary>A value that is only told.</summary>
-    public void Tell(string what, double value, string unit) => rows.Add((what, Text(value, unit), string.Empty, null));
+    public void Tell(string what, double value, string unit) => 
+        rows.Add((what, Text(value, unit), string.Empty, null, double.NaN));
 
     /// <summary>What stands above the tables.</summary>
     public static string Head(string title, int runs) => string.Create(
@@ -47,11 +48,28 @@ internal sealed class ReportTable
     {
         var text = new StringBuilder();
         text.AppendLine("| what | measured | goal | met |").AppendLine("|---|---:|---:|---|");
-        foreach (var (what, measured, goal, met) in rows)
+        foreach (var (what, measured, goal, met, _) in rows)
         {
             text.AppendLine(
                 CultureInfo.InvariantCulture,
                 $"| {what} | {measured} | {goal} | {(met is { } yes ? (yes ? "yes" : "**no**") : string.Empty)} |");
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>The table with how many times over each goal is met, which machines differ less in.</summary>
+    public string MarkdownWithRatios()
+    {
+        var text = new StringBuilder();
+        text.AppendLine("| what | measured | goal | goal / measured |").AppendLine("|---|---:|---:|---:|");
+        foreach (var (what, measured, goal, met, ratio) in rows)
+        {
+            var times = met is null || !double.IsFinite(ratio) ? string.Empty
+                : ratio.ToString(ratio < 1 ? "0.00" : ratio < 10 ? "0.0" : "0", CultureInfo.InvariantCulture);
+            text.AppendLine(
+                CultureInfo.InvariantCulture,
+                $"| {what} | {measured} | {goal} | {(met is false ? $"**{times}**" : times)} |");
         }
 
         return text.ToString();
