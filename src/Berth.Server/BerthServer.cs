@@ -57,8 +57,7 @@ internal sealed partial class BerthServer(
         ThreadPool.SetMinThreads(LeastThreads, LeastThreads);
         using var home = ServerLock.Take(options.Home); // (1)
         engine.Queue.RefuseTwins(options.Server.Away, time.GetUtcNow());
-        using var forwarding = new Forwarding(engine, time);
-        await using var application = Build(forwarding, stop, out var dispatcher);
+        await using var application = Build(stop, out var dispatcher);
         await using var running = dispatcher;
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
         engine.Queue.RemoveStale(); // (2)
@@ -79,7 +78,8 @@ internal sealed partial class BerthServer(
         await dispatcher.LetGoAsync(LetGoLimit);
     }
 
-    private WebApplication Build(Forwarding forwarding, CancellationToken stop, out Dispatcher dispatcher)
+    /// <summary>Puts it together; it does not listen yet.</summary>
+    internal WebApplication Build(CancellationToken stop, out Dispatcher dispatcher)
     {
         // Nothing of the folder that it is started in, nor of variables that are not ours, steers it.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -104,13 +104,14 @@ internal sealed partial class BerthServer(
             engine, options.Server.Away, time, application.Services.GetRequiredService<ILogger<Presence>>());
         dispatcher = new Dispatcher(
             engine, limits, presence, time, application.Services.GetRequiredService<ILogger<Dispatcher>>());
-        Route(application, dispatcher, forwarding, stop);
+        Route(application, dispatcher, stop);
         return application;
     }
 
-    private void Route(
-        WebApplication application, Dispatcher dispatcher, Forwarding forwarding, CancellationToken stop)
+    private void Route(WebApplication application, Dispatcher dispatcher, CancellationToken stop)
     {
+        var forwarding = new Forwarding(engine, time);
+        application.Lifetime.ApplicationStopped.Register(forwarding.Dispose);
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
         var gatekeeper = new Gatekeeper(engine, start.IsOpen, time);
         application.Use(next => context => AnswerAsync(context, next, log));
@@ -122,6 +123,7 @@ internal sealed partial class BerthServer(
         });
         var service = new ServiceEndpoints(engine, () => isReady);
         service.MapHealth(application);
+        DocumentEndpoints.Map(application);
         var api = application.MapGroup("/api/v1");
         service.Map(api);
         var events = new EventStream(engine, forwarding, time);

@@ -8,7 +8,8 @@ namespace Berth.Server.Api;
 /// <summary>Reads which runs somebody wants to see.</summary>
 internal static class RunFilters
 {
-    private static readonly string[] Names =
+    /// <summary>What a query may have; docs/openapi.json says what each is.</summary>
+    internal static readonly string[] Names =
         ["state", "workflow", "mode", "repository", "label", "since", "until", "cursor", "sort", "limit"];
 
     /// <summary>Reads the query string.</summary>

@@ -17,7 +17,8 @@ internal static class RunOrders
 {
     private const int LongestTimeout = 24 * 60 * 60;
 
-    private static readonly string[] Fields =
+    /// <summary>What a request may have; docs/openapi.json says what each is.</summary>
+    internal static readonly string[] Fields =
     [
         "workflow", "message", "repository", "ref", "branch", "mode", "model", "maxTurns", "maxBudgetUsd",
         "timeoutSeconds", "env", "sandbox", "keep", "labels", "idempotencyKey", "priority",
