@@ -6,6 +6,7 @@ using Berth.Server.Access;
 using Berth.Server.Api;
 using Berth.Server.Compatibility;
 using Berth.Server.Dispatch;
+using Berth.Server.Logs;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -92,12 +93,7 @@ internal sealed partial class BerthServer(
             .UseUrls([.. options.Server.Urls.Select(url => url.AbsoluteUri)]);
         builder.Services.AddRoutingCore();
         builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning);
-        _ = start.LogAsJson
-            ? builder.Logging.AddJsonConsole(console => console.IncludeScopes = true)
-            : builder.Logging.AddSimpleConsole(console =>
-                (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss "));
-        builder.Services.Configure<ConsoleLoggerOptions>(console =>
-            console.LogToStandardErrorThreshold = LogLevel.Trace);
+        AddLog(builder);
         var application = builder.Build();
         var limits = new PlaceLimits(options.MaxConcurrent, options.Server.PerWorkflow, options.Server.PerRepository);
         var presence = new Presence(
@@ -108,12 +104,28 @@ internal sealed partial class BerthServer(
         return application;
     }
 
+    private void AddLog(WebApplicationBuilder builder)
+    {
+        var redactor = new Redactor(options.Gateway.Secrets);
+        builder.Services.AddSingleton<ConsoleFormatter>(new LogFormatter(start.LogAsJson, redactor, time));
+        builder.Logging.AddConsole(console =>
+        {
+            console.FormatterName = LogFormatter.FormatName;
+            console.LogToStandardErrorThreshold = LogLevel.Trace;
+
+            // Whoever does not read the log holds up nobody: lines are dropped then, and the number is said.
+            console.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite;
+        });
+    }
+
     private void Route(WebApplication application, Dispatcher dispatcher, CancellationToken stop)
     {
         var forwarding = new Forwarding(engine, time);
         application.Lifetime.ApplicationStopped.Register(forwarding.Dispose);
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
         var gatekeeper = new Gatekeeper(engine, start.IsOpen, time);
+        var requests = new RequestLog(time, log);
+        application.Use(next => context => requests.AnswerAsync(context, next));
         application.Use(next => context => AnswerAsync(context, next, log));
         application.UseRouting();
         application.Use(next => context =>
@@ -202,7 +214,8 @@ internal sealed partial class BerthServer(
         }
         catch (Exception defect)
         {
-            LogDefect(log, context.Request.Path, defect);
+            using var scope = RequestLog.Scope(log, context);
+            LogDefect(log, RequestLog.RouteOf(context), defect);
             if (context.Response.HasStarted)
             {
                 context.Abort();
@@ -229,6 +242,6 @@ internal sealed partial class BerthServer(
     [LoggerMessage(11, LogLevel.Information, "ending; the runs go on under their supervisors")]
     private static partial void LogDrains(ILogger log);
 
-    [LoggerMessage(12, LogLevel.Error, "a request to {Path} failed")]
-    private static partial void LogDefect(ILogger log, PathString path, Exception defect);
+    [LoggerMessage(12, LogLevel.Error, "a request to {Route} failed")]
+    private static partial void LogDefect(ILogger log, string route, Exception defect);
 }

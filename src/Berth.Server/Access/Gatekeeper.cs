@@ -20,6 +20,9 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
     /// <summary>Who asks. Only behind <see cref="Admit"/>.</summary>
     public static Caller CallerOf(HttpContext context) => (Caller)context.Items[typeof(Caller)]!;
 
+    /// <summary>The name of who asked, or <c>nobody</c>.</summary>
+    public static string NameOf(HttpContext context) => (context.Items[typeof(Caller)] as Caller)?.Name ?? "nobody";
+
     /// <summary>Checks a request against what its endpoint asks for.</summary>
     /// <exception cref="FailureException"><c>token_missing</c>, <c>token_invalid</c>, <c>role_too_low</c>,
     /// <c>too_many_failures</c>, <c>host_not_local</c>.</exception>
@@ -31,6 +34,9 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
         }
 
         var caller = isOpen ? Neighbour(context) : Recognise(context);
+
+        // Known from here on, so that the log says who was refused, too.
+        context.Items[typeof(Caller)] = caller;
         if (caller.Role < needed.Role)
         {
             throw new FailureException(
@@ -40,8 +46,6 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
                 "Ask with another token.",
                 Fault.User);
         }
-
-        context.Items[typeof(Caller)] = caller;
     }
 
     // A page of the web can have the browser of this machine ask us, under a name of its own that leads here.

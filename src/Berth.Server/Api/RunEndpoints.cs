@@ -7,6 +7,7 @@ using Berth.Engine.Runs;
 using Berth.Protocol;
 using Berth.Server.Access;
 using Berth.Server.Dispatch;
+using Berth.Server.Logs;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -49,6 +50,7 @@ internal sealed class RunEndpoints(
         using var body = await RequestBody.ReadAsync(context.Request);
         var request = RunOrders.Read(body, Gatekeeper.CallerOf(context), options);
         var accepted = await dispatcher.AcceptAsync(request, context.RequestAborted);
+        RequestLog.About(context, accepted.Run.Id);
         if (accepted.IsNew)
         {
             Note(context, "run.create", accepted.Run.Id);
@@ -148,8 +150,12 @@ internal sealed class RunEndpoints(
     }
 
     // A run's whole id or a part of it that names no other.
-    private RunView RunOf(HttpContext context) =>
-        engine.Resolve((string)context.GetRouteValue("id")!);
+    private RunView RunOf(HttpContext context)
+    {
+        var run = engine.Resolve((string)context.GetRouteValue("id")!);
+        RequestLog.About(context, run.Id);
+        return run;
+    }
 
     private void Note(HttpContext context, string action, string id) => engine.Audit.Add(
         Gatekeeper.CallerOf(context), action, id, Addresses.Of(context));

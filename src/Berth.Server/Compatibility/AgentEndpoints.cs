@@ -6,6 +6,7 @@ using Berth.Protocol;
 using Berth.Server.Access;
 using Berth.Server.Api;
 using Berth.Server.Dispatch;
+using Berth.Server.Logs;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -44,6 +45,7 @@ internal sealed class AgentEndpoints(
         try
         {
             var run = (await dispatcher.AcceptAsync(request, context.RequestAborted)).Run;
+            RequestLog.About(context, run.Id);
             engine.Audit.Add(caller, "run.create", run.Id, Addresses.Of(context));
             var answer = new AgentRunAnswer(
                 run.Id, StatusOf(run.State), $"Run {run.Id} of {run.Workflow} was accepted.", run.SessionId,
@@ -98,6 +100,7 @@ internal sealed class AgentEndpoints(
     private async Task StatusAsync(HttpContext context)
     {
         var run = engine.Resolve((string)context.GetRouteValue("id")!);
+        RequestLog.About(context, run.Id);
         if (await forwarding.AnswerAsync(context, run))
         {
             return;

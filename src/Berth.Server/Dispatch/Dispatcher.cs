@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Berth.Engine;
 using Berth.Engine.Runs;
+using Berth.Server.Logs;
 using Microsoft.Extensions.Logging;
 
 namespace Berth.Server.Dispatch;
@@ -155,7 +156,7 @@ internal sealed partial class Dispatcher(
     {
         await begin;
         await Task.Yield();
-        using var scope = log.BeginScope(new Dictionary<string, object>(StringComparer.Ordinal) { ["run"] = id });
+        using var scope = log.BeginScope(new RunScope(id));
         try
         {
             LogBegins(id);

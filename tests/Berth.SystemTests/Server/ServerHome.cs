@@ -13,7 +13,7 @@ internal sealed class ServerHome : IAsyncDisposable
     private readonly IReadOnlyList<string> arguments;
     private readonly HttpClient http = new() { Timeout = BerthHome.Patience };
     private ChildProcess? process;
-    private Task reading = Task.CompletedTask;
+    private Task<string[]> reading = Task.FromResult<string[]>([]);
 
     private ServerHome(BerthHome home, IReadOnlyList<string> arguments) => (Home, this.arguments) = (home, arguments);
 
@@ -24,6 +24,9 @@ internal sealed class ServerHome : IAsyncDisposable
 
     /// <summary>The admin's token, as the first start said it; of servers that share a database, the first's.</summary>
     public string Token { get; set; } = string.Empty;
+
+    /// <summary>What it wrote to standard error, of those of its lives that have ended.</summary>
+    public string Log { get; private set; } = string.Empty;
 
     public int ProcessId => process!.Id;
 
@@ -83,7 +86,7 @@ internal sealed class ServerHome : IAsyncDisposable
     public async Task<int?> EndAsync(CancellationToken cancel)
     {
         var exit = await process!.Exit.WaitAsync(BerthHome.Patience, cancel);
-        await reading.WaitAsync(BerthHome.Patience, cancel);
+        Log += (await reading.WaitAsync(BerthHome.Patience, cancel))[^1];
         process.Dispose();
         process = null;
         return exit.Code;
