@@ -24,6 +24,10 @@ internal sealed class ProcessRunner(TimeProvider time)
     // that.
     private static readonly TimeSpan KillGrace = TimeSpan.FromSeconds(5);
 
+    // On a machine that has far too much to do, whoever is to read is late; what is in the pipe still is the program's.
+    private static readonly TimeSpan LateLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LatePause = TimeSpan.FromMilliseconds(20);
+
     /// <summary>Runs it. Cancelling ends it softly first, and still gives a result.</summary>
     internal async Task<ProcessResult> RunAsync(ProcessRequest request, CancellationToken soft)
     {
@@ -92,8 +96,12 @@ internal sealed class ProcessRunner(TimeProvider time)
             await EndAsync(child, request.TermGrace).ConfigureAwait(false);
         }
 
-        var drain = child.Exit.IsCompleted ? request.DrainGrace : TimeSpan.Zero;
-        await WithinAsync(Task.WhenAll(pumps), drain).ConfigureAwait(false);
+        if (child.Exit.IsCompleted)
+        {
+            await DrainAsync(Task.WhenAll(pumps), request.DrainGrace, () => output.IsLate || error.IsLate)
+                .ConfigureAwait(false);
+        }
+
         await closing.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(pumps).ConfigureAwait(false);
         var exit = child.Exit.IsCompleted ? await child.Exit.ConfigureAwait(false) : default;
@@ -107,6 +115,18 @@ internal sealed class ProcessRunner(TimeProvider time)
             Error = Encoding.UTF8.GetString(error.Kept.Span),
             Duration = time.GetElapsedTime(started),
         };
+    }
+
+    // A pipe with something in it, or whose writers have all gone, only waits for its reader; an empty one is held by
+    // somebody else.
+    private async Task DrainAsync(Task pumps, TimeSpan grace, Func<bool> isLate)
+    {
+        var began = time.GetTimestamp();
+        while (!await WithinAsync(pumps, grace).ConfigureAwait(false)
+            && isLate() && time.GetElapsedTime(began) < LateLimit)
+        {
+            grace = LatePause;
+        }
     }
 
     private async Task EndAsync(ChildProcess child, TimeSpan grace)
@@ -178,10 +198,38 @@ internal sealed class ProcessRunner(TimeProvider time)
     {
         private readonly ArrayBufferWriter<byte> kept = new();
         private long taken;
+        private SafePipeHandle? pipeHandle;
 
         internal bool Exceeded { get; private set; }
 
         internal ReadOnlyMemory<byte> Kept => kept.WrittenMemory;
+
+        /// <summary>Whether there is something to read, or the end.</summary>
+        internal bool IsLate
+        {
+            get
+            {
+                var isHeld = false;
+                try
+                {
+                    pipeHandle?.DangerousAddRef(ref isHeld);
+                    using var same = new SafeFileHandle(pipeHandle?.DangerousGetHandle() ?? -1, ownsHandle: false);
+                    return isHeld && Descriptor.WaitReadable(same, null, milliseconds: 0).First;
+                }
+                catch (ObjectDisposedException)
+                {
+                    // It was read to its end just now.
+                    return false;
+                }
+                finally
+                {
+                    if (isHeld)
+                    {
+                        pipeHandle!.DangerousRelease();
+                    }
+                }
+            }
+        }
 
         internal async Task ReadAsync(SafeFileHandle handle, CancellationToken closing)
         {
@@ -189,6 +237,7 @@ internal sealed class ProcessRunner(TimeProvider time)
             try
             {
                 using var ours = TakeOver(handle);
+                pipeHandle = ours;
                 var pipe = new AnonymousPipeClientStream(PipeDirection.In, ours);
                 await using var scope = pipe.ConfigureAwait(false);
                 while (await pipe.ReadAsync(buffer, closing).ConfigureAwait(false) is > 0 and var read)

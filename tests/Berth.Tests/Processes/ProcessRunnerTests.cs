@@ -88,6 +88,17 @@ public sealed class ProcessRunnerTests
     }
 
     [Fact]
+    public async Task Output_is_whole_however_late_its_reader_comes()
+    {
+        for (var i = 0; i < 100; i++)
+        {
+            var result = await runner.RunAsync(Shell("printf hello") with { DrainGrace = TimeSpan.Zero }, Soon);
+
+            Assert.Equal("hello", Encoding.UTF8.GetString(result.Output.Span));
+        }
+    }
+
+    [Fact]
     public async Task A_stream_gets_the_output_and_a_full_or_broken_one_ends_the_program()
     {
         using var sink = new MemoryStream();
