@@ -28,7 +28,8 @@ internal static class AgentMounts
             yield return new HostMount(objects, objects);
         }
 
-        if (plan.HasMcpConfig)
+        // One that was removed meanwhile held no program: only such can be removed through a server.
+        if (plan.HasMcpConfig && Directory.Exists(plan.WorkflowFolder))
         {
             yield return new HostMount(plan.WorkflowFolder, WorkflowInside);
         }

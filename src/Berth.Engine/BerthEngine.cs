@@ -62,6 +62,7 @@ internal sealed class BerthEngine
         journals = new JournalReader(time);
         feeds = new JournalFeeds(time);
         Workflows = new WorkflowCatalog(new WorkflowOptions { Folders = options.WorkflowFolders });
+        OwnWorkflows = new OwnWorkflows(Workflows, Path.Combine(options.Home, "workflows"));
         workspaces = new RepositoryWorkspaces(
             new WorkspaceOptions
             {
@@ -77,6 +78,9 @@ internal sealed class BerthEngine
 
     /// <summary>The workflows that there are.</summary>
     public WorkflowCatalog Workflows { get; }
+
+    /// <summary>Those of the home, for writing.</summary>
+    public OwnWorkflows OwnWorkflows { get; }
 
     /// <summary>Who may ask a server.</summary>
     public TokenStore Tokens { get; }

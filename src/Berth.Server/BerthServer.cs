@@ -138,6 +138,7 @@ internal sealed partial class BerthServer(
         DocumentEndpoints.Map(application);
         var api = application.MapGroup("/api/v1");
         service.Map(api);
+        new WorkflowEndpoints(engine).Map(api);
         var events = new EventStream(engine, forwarding, time);
         new RunEndpoints(engine, options, dispatcher, events, forwarding, stop).Map(api);
         new AgentEndpoints(engine, options, dispatcher, forwarding, time).Map(api);

@@ -40,6 +40,27 @@ internal sealed class DotEnv
         return reader.variables;
     }
 
+    /// <summary>Writes variables so that <see cref="Read"/> gives them back.</summary>
+    /// <exception cref="FailureException"><c>workflow_invalid</c>: a name is none, and would be read as something
+    /// else.</exception>
+    public static string Write(IReadOnlyDictionary<string, string> variables)
+    {
+        var written = new StringBuilder();
+        foreach (var (name, value) in variables)
+        {
+            if (!EnvironmentName.IsName(name))
+            {
+                throw WorkflowText.Invalid(WorkflowCatalog.EnvironmentFile, $"expected {EnvironmentName.Expected}");
+            }
+
+            var quoted = value.Replace("\\", "\\\\", StringComparison.Ordinal)
+                .Replace("\"", "\\\"", StringComparison.Ordinal);
+            _ = written.Append(name).Append("=\"").Append(quoted).Append("\"\n");
+        }
+
+        return written.ToString();
+    }
+
     private bool SkipToNext()
     {
         while (at < text.Length && (char.IsWhiteSpace(text[at]) || text[at] == '#'))

@@ -30,6 +30,9 @@ internal sealed record Workflow
     /// <summary>What <c>workflow.json</c> says.</summary>
     public WorkflowSettings Settings { get; init; } = new();
 
+    /// <summary>The text of <c>workflow.json</c>, or null.</summary>
+    public string? SettingsJson { get; init; }
+
     /// <summary>
     /// The folders of the workflows of the same name that this one takes the place of, the nearest first.
     /// </summary>

@@ -1,4 +1,5 @@
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Workflows;
 
@@ -8,15 +9,35 @@ namespace Berth.Engine.Workflows;
 /// </remarks>
 internal sealed class WorkflowCatalog(WorkflowOptions options)
 {
+    /// <summary>The system prompt; always there.</summary>
+    public const string PromptFile = "prompt.md";
+
+    /// <summary>What the agent may use; always there.</summary>
+    public const string ToolsFile = "allowed_tools.json";
+
+    /// <summary>The MCP servers.</summary>
+    public const string McpFile = ".mcp.json";
+
+    /// <summary>The agent's variables, which are secrets.</summary>
+    public const string EnvironmentFile = ".env";
+
+    /// <summary>The workflow's settings.</summary>
+    public const string SettingsFile = "workflow.json";
+
+    /// <summary>The largest file of variables.</summary>
+    public const int EnvironmentBytes = 64 * 1024;
+
+    /// <summary>How many are listed: a folder with more entries than this is not one of workflows.</summary>
+    public const int MostListed = 1000;
+
     private const int LongestName = 64;
     private const int PromptBytes = 256 * 1024;
     private const int ToolsBytes = 64 * 1024;
     private const int McpBytes = 256 * 1024;
-    private const int EnvironmentBytes = 64 * 1024;
     private const int SettingsBytes = 64 * 1024;
 
-    // A list is for people; a folder with more entries than this is not one of workflows.
-    private const int MostListed = 1000;
+    // One that is replaced again and again while it is read is somebody's loop.
+    private const int MostReadings = 10;
 
     /// <summary>Reads one workflow, all of it, before anything is created for a run.</summary>
     /// <exception cref="FailureException">
@@ -26,8 +47,33 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
     public Workflow Load(string name)
     {
         RequireName(name);
-        var places = PlacesOf(name);
-        return places.Count > 0 ? Read(name, places) : throw NotFound(name);
+        return ReadWhole(name);
+    }
+
+    /// <summary>One workflow as a list shows it.</summary>
+    /// <exception cref="FailureException"><c>workflow_name_invalid</c>, <c>workflow_not_found</c>.</exception>
+    public WorkflowListing Find(string name)
+    {
+        RequireName(name);
+        return PlacesOf(name).Count > 0 ? Listing(name) : throw NotFound(name);
+    }
+
+    /// <summary>Checks files that are to be a workflow, as if they lay in its folder.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="files">The files by their names.</param>
+    /// <exception cref="FailureException"><c>workflow_name_invalid</c>, <c>workflow_invalid</c>.</exception>
+    public static Workflow Check(string name, IReadOnlyDictionary<string, byte[]> files)
+    {
+        RequireName(name);
+        return Read(
+            new Workflow
+            {
+                Name = name, Folder = string.Empty, Description = string.Empty, SystemPrompt = string.Empty,
+                AllowedTools = [],
+            },
+            (file, maxBytes) => files.TryGetValue(file, out var bytes)
+                ? WorkflowText.Of(file, bytes, maxBytes)
+                : null);
     }
 
     /// <summary>All workflows by name, those that are not valid too.</summary>
@@ -42,54 +88,91 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
         try
         {
             RequireName(name);
-            var workflow = Read(name, places);
+            var workflow = ReadWhole(name);
             return new WorkflowListing(name, workflow.Folder, workflow.Description, Problem: null, workflow.Shadows);
         }
         catch (FailureException wrong)
         {
-            return new WorkflowListing(name, places[0], Description: string.Empty, wrong.Failure, [.. places.Skip(1)]);
+            return new WorkflowListing(
+                name, places.FirstOrDefault(string.Empty), Description: string.Empty, wrong.Failure, [.. places.Skip(1)]);
         }
     }
 
-    private static Workflow Read(string name, IReadOnlyList<string> places)
+    // One that is replaced meanwhile is read again: else half of it would be of the one and half of the other. It is
+    // held open, so that no other folder gets its number.
+    private Workflow ReadWhole(string name)
     {
-        var folder = places[0];
-        var prompt = Required(folder, "prompt.md", PromptBytes, "the system prompt, its first line the description");
+        for (var reading = 1; ; reading++)
+        {
+            var places = PlacesOf(name);
+            var folder = places.Count > 0 ? places[0] : throw NotFound(name);
+            using var held = Descriptor.TryOpen(folder);
+            var identity = FileIdentity.Of(folder);
+            try
+            {
+                var workflow = Read(
+                    new Workflow
+                    {
+                        Name = name, Folder = folder, Description = string.Empty, SystemPrompt = string.Empty,
+                        AllowedTools = [], Shadows = [.. places.Skip(1)],
+                    },
+                    (file, maxBytes) => WorkflowText.Read(Path.Combine(folder, file), maxBytes));
+                if (reading == MostReadings || IsStill(folder, identity))
+                {
+                    return workflow;
+                }
+            }
+            catch (FailureException) when (reading < MostReadings && !IsStill(folder, identity))
+            {
+                // Of its files some were gone already.
+            }
+        }
+    }
+
+    private static bool IsStill(string folder, string? identity) =>
+        string.Equals(FileIdentity.Of(folder), identity, StringComparison.Ordinal);
+
+    private static Workflow Read(Workflow empty, Func<string, int, WorkflowText?> open)
+    {
+        var folder = empty.Folder;
+        var prompt = open(PromptFile, PromptBytes)
+            ?? throw Missing(folder, PromptFile, "the system prompt, its first line the description");
         var description = prompt.Content.Split('\n')
             .Select(line => line.Trim().TrimStart('#').Trim())
             .FirstOrDefault(line => line.Length > 0)
             ?? throw prompt.Refuse(0, "expected a line that describes the workflow");
-        var tools = Required(folder, "allowed_tools.json", ToolsBytes, "a flat array of tool rules");
-        var mcp = WorkflowText.Read(Path.Combine(folder, ".mcp.json"), McpBytes);
-        var environment = WorkflowText.Read(Path.Combine(folder, ".env"), EnvironmentBytes);
-        var settings = WorkflowText.Read(Path.Combine(folder, "workflow.json"), SettingsBytes);
-        var workflow = new Workflow
+        var tools = open(ToolsFile, ToolsBytes) ?? throw Missing(folder, ToolsFile, "a flat array of tool rules");
+        var mcp = open(McpFile, McpBytes);
+        var environment = open(EnvironmentFile, EnvironmentBytes);
+        var settings = open(SettingsFile, SettingsBytes);
+        var workflow = empty with
         {
-            Name = name,
-            Folder = folder,
             Description = description,
             SystemPrompt = prompt.Content,
             AllowedTools = ToolRules.Read(tools),
             McpConfigJson = mcp is null ? null : McpConfig.Read(mcp),
             Settings = settings is null ? new WorkflowSettings() : WorkflowSettings.Read(settings),
-            Shadows = [.. places.Skip(1)],
+            SettingsJson = settings?.Content,
         };
         return environment is null ? workflow : workflow with { Environment = DotEnv.Read(environment) };
     }
 
-    private static WorkflowText Required(string folder, string file, int maxBytes, string what)
-    {
-        var path = Path.Combine(folder, file);
-        return WorkflowText.Read(path, maxBytes)
-            ?? throw WorkflowText.Invalid(path, $"expected {what}, found no such file");
-    }
+    private static FailureException Missing(string folder, string file, string what) =>
+        WorkflowText.Invalid(Path.Combine(folder, file), $"expected {what}, found no such file");
 
     /// <summary>The folders of that name, the one that counts first.</summary>
-    private IReadOnlyList<string> PlacesOf(string name) => [.. options.Folders
+    public IReadOnlyList<string> PlacesOf(string name) => [.. options.Folders
         .Reverse()
         .Distinct(StringComparer.Ordinal)
         .Select(folder => Path.Combine(folder, name))
         .Where(Directory.Exists)];
+
+    /// <summary>Whether a workflow at that place counts before one of the same name in a folder.</summary>
+    public bool Outranks(string place, string folder)
+    {
+        var folders = options.Folders.ToList();
+        return folders.LastIndexOf(Path.GetDirectoryName(place)!) > folders.LastIndexOf(folder);
+    }
 
     private IEnumerable<string> Names() => options.Folders
         .SelectMany(FoldersIn)
@@ -117,7 +200,9 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
         }
     }
 
-    private static void RequireName(string name)
+    /// <summary>Refuses what cannot be the name of a workflow.</summary>
+    /// <exception cref="FailureException"><c>workflow_name_invalid</c>.</exception>
+    public static void RequireName(string name)
     {
         var good = name.Length is >= 1 and <= LongestName
             && char.IsAsciiLetterOrDigit(name[0])

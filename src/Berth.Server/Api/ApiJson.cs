@@ -21,6 +21,7 @@ namespace Berth.Server.Api;
 [JsonSerializable(typeof(CleanupReport))]
 [JsonSerializable(typeof(ServerVersion))]
 [JsonSerializable(typeof(ServerHealth))]
+[JsonSerializable(typeof(WorkflowDetails))]
 [JsonSerializable(typeof(IReadOnlyList<WorkflowListing>))]
 [JsonSerializable(typeof(IReadOnlyList<ExecutorProbe>))]
 internal sealed partial class ApiJson : JsonSerializerContext

@@ -83,7 +83,7 @@ internal sealed class RequestBody : IDisposable
 
     /// <summary>A text that must be there.</summary>
     public string Required(string name) =>
-        Text(name) ?? throw Invalid($"The field {name} is missing.");
+        Text(name) ?? throw Missing(name);
 
     /// <summary>A text, or null.</summary>
     public string? Text(string name) => Find(name) is not { } value ? null
@@ -130,6 +130,19 @@ internal sealed class RequestBody : IDisposable
 
         return texts;
     }
+
+    /// <summary>A value as the JSON that it came as, or null.</summary>
+    /// <param name="name">Of which field.</param>
+    /// <param name="kind">An array or an object.</param>
+    public string? Json(string name, JsonValueKind kind) => Find(name) is not { } value ? null
+        : value.ValueKind == kind ? value.GetRawText()
+        : throw Wrong(name, kind == JsonValueKind.Array ? "an array" : "an object");
+
+    /// <summary>Whether a field is there, and not null.</summary>
+    public bool Has(string name) => Find(name) is not null;
+
+    /// <summary>The failure of a field that is not there.</summary>
+    public static FailureException Missing(string name) => Invalid($"The field {name} is missing.");
 
     /// <summary>Refuses what nobody asked for: a misspelt field would otherwise be a limit that does not
     /// hold.</summary>

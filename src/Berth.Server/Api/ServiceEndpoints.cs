@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Berth.Server.Api;
 
-/// <summary>The server itself: whether it lives and is ready, what it can do, which workflows it has.</summary>
+/// <summary>The server itself: whether it lives and is ready, and what it can do.</summary>
 internal sealed class ServiceEndpoints(BerthEngine engine, Func<bool> isReady)
 {
     /// <summary>Adds those for whoever watches the process.</summary>
@@ -24,7 +24,6 @@ internal sealed class ServiceEndpoints(BerthEngine engine, Func<bool> isReady)
     {
         routes.MapGet("/version", VersionAsync).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet("/executors", ExecutorsAsync).WithMetadata(new NeedsRole(Role.Viewer));
-        routes.MapGet("/workflows", WorkflowsAsync).WithMetadata(new NeedsRole(Role.Viewer));
     }
 
     private static Task HealthAsync(HttpContext context, bool isGood)
@@ -44,7 +43,4 @@ internal sealed class ServiceEndpoints(BerthEngine engine, Func<bool> isReady)
 
     private async Task ExecutorsAsync(HttpContext context) => await Answer.JsonAsync(
         context, await engine.ProbeAsync(context.RequestAborted), ApiJson.Readable.IReadOnlyListExecutorProbe);
-
-    private Task WorkflowsAsync(HttpContext context) => Answer.JsonAsync(
-        context, engine.Workflows.List(), ApiJson.Readable.IReadOnlyListWorkflowListing);
 }

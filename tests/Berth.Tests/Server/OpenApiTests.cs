@@ -29,6 +29,9 @@ public sealed class OpenApiTests
         ["version"] = ApiJson.Readable.ServerVersion,
         ["executors"] = ApiJson.Readable.IReadOnlyListExecutorProbe,
         ["listWorkflows"] = ApiJson.Readable.IReadOnlyListWorkflowListing,
+        ["createWorkflow"] = ApiJson.Readable.WorkflowDetails,
+        ["showWorkflow"] = ApiJson.Readable.WorkflowDetails,
+        ["replaceWorkflow"] = ApiJson.Readable.WorkflowDetails,
         ["listRuns"] = RunJson.Plain.RunPage,
         ["createRun"] = RunJson.Plain.RunView,
         ["showRun"] = RunJson.Plain.RunView,
@@ -72,6 +75,8 @@ public sealed class OpenApiTests
     public void The_fields_of_requests_are_those_that_are_read()
     {
         Assert.Equal(RunOrders.Fields.Order(StringComparer.Ordinal), Properties("RunOrder"));
+        Assert.Equal(WorkflowEndpoints.Fields.Order(StringComparer.Ordinal), Properties("WorkflowOrder"));
+        Assert.Equal(WorkflowEndpoints.Fields.Order(StringComparer.Ordinal), Properties("WorkflowReplacement"));
         Assert.Equal(
             RunFilters.Names,
             Document.Operations.Single(each => each.Id is "listRuns").Definition.GetProperty("parameters")
@@ -98,7 +103,9 @@ public sealed class OpenApiTests
 
         // Beside them there are those of requests, of the journal's lines, and the one of problems.
         var others = Document.Schemas.EnumerateObject().Select(each => each.Name).Where(name => !seen.Contains(name));
-        Assert.Equal(["AgentRunOrder", "Event", "Problem", "RunOrder"], others.Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["AgentRunOrder", "Event", "Problem", "RunOrder", "WorkflowOrder", "WorkflowReplacement"],
+            others.Order(StringComparer.Ordinal));
         Assert.Equal(
             ProtocolJson.Default.JournalEntry.Properties.Select(each => each.Name).Order(StringComparer.Ordinal),
             Properties("Event"));
