@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Berth.Engine;
 
 /// <summary>The settings that only a server has.</summary>
@@ -13,6 +15,17 @@ internal sealed record ServerOptions
     /// <summary>After how long without a sign of life another server that shares the database counts as away. 2 s to
     /// 1 h, default 30 s. <c>BERTH_AWAY</c>.</summary>
     public TimeSpan Away { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The file with the certificate that https addresses show, and those that vouch for it.
+    /// <c>BERTH_TLS_CERT</c>.</summary>
+    public string? TlsCertificate { get; init; }
+
+    /// <summary>The file with its key. <c>BERTH_TLS_KEY</c>.</summary>
+    public string? TlsKey { get; init; }
+
+    /// <summary>The proxies whose word counts for where a request comes from. Default none.
+    /// <c>BERTH_PROXIES</c>.</summary>
+    public IReadOnlyList<IPNetwork> Proxies { get; init; } = [];
 
     /// <summary>How many runs may wait; one more is refused. 1 to 100,000, default 1,000. <c>BERTH_QUEUE</c>.</summary>
     public int QueueLimit { get; init; } = 1000;

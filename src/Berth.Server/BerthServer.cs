@@ -84,8 +84,10 @@ internal sealed partial class BerthServer(
     {
         // Nothing of the folder that it is started in, nor of variables that are not ours, steers it.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        var certificate = ServerCertificate.Read(options.Server);
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
+            certificate?.Configure(kestrel);
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = RequestBody.MostBytes;
             kestrel.Limits.MaxConcurrentConnections = MostConnections;
@@ -124,6 +126,7 @@ internal sealed partial class BerthServer(
         application.Lifetime.ApplicationStopped.Register(forwarding.Dispose);
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
         var gatekeeper = new Gatekeeper(engine, start.IsOpen, time);
+        Proxies.Heed(application, options.Server.Proxies);
         var requests = new RequestLog(time, log);
         application.Use(next => context => requests.AnswerAsync(context, next));
         application.Use(next => context => AnswerAsync(context, next, log));

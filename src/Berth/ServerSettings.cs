@@ -1,3 +1,5 @@
+using System.Net;
+using Berth.Engine.Network;
 using Berth.Engine.Storage;
 
 namespace Berth;
@@ -6,18 +8,18 @@ namespace Berth;
 internal static class ServerSettings
 {
     /// <summary>What an address must be, to end the sentence "expected …".</summary>
-    public const string UrlExpected = "an http URL of an address and a port, without a path";
+    public const string UrlExpected = "an http or https URL of an address and a port, without a path";
 
     private const long Mebi = 1024 * 1024;
     private const long Tebi = Mebi * Mebi;
 
     /// <summary>The rows.</summary>
     public static IReadOnlyList<Setting> All { get; } =
-        [.. Remote(), .. Requests(), .. Bounds(), .. Room(), .. Sharing()];
+        [.. Remote(), .. Requests(), .. Connections(), .. Bounds(), .. Room(), .. Sharing()];
 
     /// <summary>An address to listen at, or null where the text is none.</summary>
     public static Uri? UrlOf(string text) =>
-        Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http"
+        Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
         && url is { UserInfo: "", AbsolutePath: "/", Query: "", Fragment: "" }
             ? url
             : null;
@@ -99,6 +101,49 @@ internal static class ServerSettings
             Bind = (options, value) => value.Paths is { } paths
                 ? options with { Server = options.Server with { Repositories = paths } }
                 : null,
+        },
+    ];
+
+    private static IEnumerable<Setting> Connections() =>
+    [
+        new()
+        {
+            Variable = "BERTH_TLS_CERT",
+            Key = "tlsCert",
+            Unit = "path",
+            Range = "a PEM file: the certificate, and those that vouch for it",
+            Default = "none: http only",
+            Description = "What a server shows at https addresses. Read anew when it changes.",
+            Bind = (options, value) => value.Path is { } path
+                ? options with { Server = options.Server with { TlsCertificate = path } }
+                : null,
+        },
+        new()
+        {
+            Variable = "BERTH_TLS_KEY",
+            Key = "tlsKey",
+            Unit = "path",
+            Range = "a PEM file that others cannot read",
+            Default = "none: http only",
+            Description = "The key of that certificate.",
+            Bind = (options, value) => value.Path is { } path
+                ? options with { Server = options.Server with { TlsKey = path } }
+                : null,
+        },
+        new()
+        {
+            Variable = "BERTH_PROXIES",
+            Key = "proxies",
+            Separator = ',',
+            Unit = "addresses",
+            Range = AddressGuard.Expected,
+            Default = "none: forwarded headers count for nothing",
+            Description = "The proxies before a server whose X-Forwarded-For and X-Forwarded-Proto it believes.",
+            Bind = (options, value) =>
+                value.Words.Select(AddressGuard.Read).OfType<IPNetwork>().ToList() is { Count: > 0 } networks
+                && networks.Count == value.Words.Count
+                    ? options with { Server = options.Server with { Proxies = networks } }
+                    : null,
         },
     ];
 

@@ -13,7 +13,7 @@ internal static class ServeCommand
     {
         var urls = new Option<string[]>("--urls")
         {
-            Description = "Where to listen, http://ADDRESS:PORT. Repeatable. Default: BERTH_URLS, "
+            Description = "Where to listen, http://ADDRESS:PORT or https://… Repeatable. Default: BERTH_URLS, "
                 + "else http://127.0.0.1:7433.",
             HelpName = "URL",
             Arity = ArgumentArity.OneOrMore,

@@ -28,6 +28,9 @@ internal sealed class ServerHome : IAsyncDisposable
     /// <summary>What it wrote to standard error, of those of its lives that have ended.</summary>
     public string Log { get; private set; } = string.Empty;
 
+    /// <summary>All addresses where it listens, that one first.</summary>
+    public IReadOnlyList<Uri> Urls { get; private set; } = [];
+
     public int ProcessId => process!.Id;
 
     public bool IsRunning => process is not null;
@@ -66,7 +69,9 @@ internal sealed class ServerHome : IAsyncDisposable
         var output = new StreamReader(new FileStream(process.Output!, FileAccess.Read, bufferSize: 1));
         var log = new StreamReader(new FileStream(process.Error!, FileAccess.Read, bufferSize: 1));
         var error = log.ReadToEndAsync(cancel);
-        Url = new Uri(await WordAfterAsync(output, "listens at ", error, cancel));
+        var listens = await WordAfterAsync(output, "listens at ", error, cancel);
+        Urls = [.. listens.Split(", ").Select(each => new Uri(each))];
+        Url = Urls[0];
         if (Token.Length == 0 && !arguments.Contains("--no-auth", StringComparer.Ordinal))
         {
             Token = await WordAfterAsync(output, "once: ", error, cancel);
