@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Unicode;
 using Berth.Protocol;
 using Microsoft.AspNetCore.Http;
 
@@ -56,6 +57,12 @@ internal sealed class RequestBody : IDisposable
     /// <exception cref="FailureException"><c>request_invalid</c>.</exception>
     internal static RequestBody Parse(byte[] bytes)
     {
+        // The parser takes what stands in texts and names as it is, and would fail when it is asked for them.
+        if (!Utf8.IsValid(bytes))
+        {
+            throw NotUnicode();
+        }
+
         try
         {
             var parsed = JsonDocument.Parse(
@@ -77,7 +84,7 @@ internal sealed class RequestBody : IDisposable
         catch (InvalidOperationException)
         {
             // A field's name with half a character in it.
-            throw Invalid("The body holds text that is not Unicode.");
+            throw NotUnicode();
         }
     }
 
@@ -172,6 +179,8 @@ internal sealed class RequestBody : IDisposable
             throw Wrong(name, "text in Unicode");
         }
     }
+
+    private static FailureException NotUnicode() => Invalid("The body holds text that is not Unicode.");
 
     private static FailureException Wrong(string name, string expected) =>
         Invalid($"The field {name} is not valid: expected {expected}.");
