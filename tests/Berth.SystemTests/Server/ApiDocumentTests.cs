@@ -19,7 +19,7 @@ public sealed partial class ApiDocumentTests
         server.Home.Set("BERTH_TOKEN", server.Token);
         server.Home.Set("REPOSITORY", server.Home.Repository);
 
-        Assert.Equal(3, examples.Count);
+        Assert.Equal(4, examples.Count);
         foreach (var example in examples)
         {
             using var shell = server.Home.StartProgram(
