@@ -9,6 +9,7 @@ using Berth.Engine.Processes;
 using Berth.Engine.Runs;
 using Berth.Engine.Storage;
 using Berth.Engine.Transcripts;
+using Berth.Engine.Webhooks;
 using Berth.Engine.Workflows;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
@@ -55,6 +56,8 @@ internal sealed class BerthEngine
         runs = new RunStore(database, home, time);
         Tokens = new TokenStore(database, time);
         Audit = new AuditStore(database, time);
+        Counts = new RunCountStore(database);
+        Webhooks = new WebhookStore(database, time);
         directories = new RunDirectories(Path.Combine(options.Home, "runs"), options.RunsRoot);
         Queue = new SharedQueue(
             options, home, runs, directories, new ServerStore(database, time));
@@ -91,6 +94,12 @@ internal sealed class BerthEngine
     /// <summary>Which run is whose, where several homes share the database.</summary>
     public SharedQueue Queue { get; }
 
+    /// <summary>How many runs there are.</summary>
+    public RunCountStore Counts { get; }
+
+    /// <summary>What has to be told of runs.</summary>
+    public WebhookStore Webhooks { get; }
+
     /// <summary>How many read a journal at this moment.</summary>
     public int JournalReaders => feeds.Readers;
 
@@ -123,6 +132,9 @@ internal sealed class BerthEngine
 
     /// <summary>A run by its whole id, or null.</summary>
     public RunView? Find(string id) => runs.Find(id) is { } run ? ViewOf(run) : null;
+
+    /// <summary>A run as the database has it, or null.</summary>
+    public RunRecord? Record(string id) => runs.Find(id);
 
     /// <summary>Finds a run by its id, a prefix of it or its last characters.</summary>
     /// <exception cref="FailureException"><c>run_not_found</c>, <c>run_ambiguous</c>.</exception>

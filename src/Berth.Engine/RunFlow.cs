@@ -27,7 +27,6 @@ internal sealed class RunFlow
     private readonly Lock gate = new();
     private RunState state;
     private long phaseStarted;
-    private DateTimeOffset? startBegan;
 
     /// <summary>Begins, or goes on.</summary>
     /// <param name="run">The run.</param>
@@ -174,11 +173,31 @@ internal sealed class RunFlow
     public void Begin(RunPhase phase)
     {
         phaseStarted = time.GetTimestamp();
-        startBegan = phase == RunPhase.Start ? time.GetUtcNow() : startBegan;
+        Remember(phase, time.GetUtcNow());
         if (phase is not (RunPhase.Capture or RunPhase.Cleanup))
         {
             // Capture was begun, and said so, by the supervisor; after the run's last event nothing is written.
             Write(BerthEvents.Phase, new(StringComparer.Ordinal) { ["phase"] = phase.ToString().ToLowerInvariant() });
+        }
+    }
+
+    // Saved with the step that follows, and so also known to whoever takes the run over.
+    private void Remember(RunPhase phase, DateTimeOffset now)
+    {
+        lock (gate)
+        {
+            var begun = Progress.Begun;
+            Progress = Progress with
+            {
+                Begun = phase switch
+                {
+                    RunPhase.Prepare => begun with { Prepare = now },
+                    RunPhase.Start => begun with { Start = now },
+                    RunPhase.Deliver => begun with { Deliver = now },
+                    RunPhase.Cleanup => begun with { Cleanup = now },
+                    _ => begun,
+                },
+            };
         }
     }
 
@@ -210,10 +229,14 @@ internal sealed class RunFlow
         {
             evidence.AddStderr(entry.Data.ToString());
         }
-        else if (startBegan is { } began && IsEvent(entry, BerthEvents.AgentStarted))
+        else if (Progress.Begun is { Start: { } began, Run: null } && IsEvent(entry, BerthEvents.AgentStarted))
         {
             var took = (long)(entry.At - began).TotalMilliseconds;
-            Save(progress => progress with { Phases = progress.Phases with { Start = took } });
+            Save(progress => progress with
+            {
+                Phases = progress.Phases with { Start = took },
+                Begun = progress.Begun with { Run = entry.At },
+            });
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Berth.Engine.Webhooks;
 
 namespace Berth.Engine;
 
@@ -44,6 +45,9 @@ internal sealed record ServerOptions
 
     /// <summary>The repository of requests that name none. <c>BERTH_REPOSITORY</c>.</summary>
     public string? DefaultRepository { get; init; }
+
+    /// <summary>Whom it tells what becomes of runs. Default: nobody.</summary>
+    public WebhookOptions Webhooks { get; init; } = new();
 
     /// <summary>With less room on the disk of the home no run is accepted, in bytes. Default 1 GiB.
     /// <c>BERTH_MIN_DISK</c>.</summary>

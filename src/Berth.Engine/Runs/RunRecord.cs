@@ -71,6 +71,13 @@ internal sealed record RunProgress
     /// <summary>How long each phase took, in milliseconds.</summary>
     public PhaseTimes Phases { get; init; } = new();
 
+    /// <summary>When each phase began. A run of an older version has none.</summary>
+    public PhaseStarts Begun
+    {
+        get;
+        init => field = value ?? new();
+    } = new();
+
     /// <summary>What clean-up could not remove.</summary>
     public IReadOnlyList<string> Leaked { get; init; } = [];
 
@@ -102,6 +109,20 @@ internal sealed record PhaseTimes
     public long? Deliver { get; init; }
 
     public long? Cleanup { get; init; }
+}
+
+/// <summary>When each phase began, for its span in a trace; capture begins where the run ends.</summary>
+internal sealed record PhaseStarts
+{
+    public DateTimeOffset? Prepare { get; init; }
+
+    public DateTimeOffset? Start { get; init; }
+
+    public DateTimeOffset? Run { get; init; }
+
+    public DateTimeOffset? Deliver { get; init; }
+
+    public DateTimeOffset? Cleanup { get; init; }
 }
 
 /// <summary>What passed through the gateway: counted where the agent cannot forge it.</summary>

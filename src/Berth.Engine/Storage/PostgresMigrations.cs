@@ -77,5 +77,24 @@ internal static class PostgresMigrations
         create index audit_by_run on audit (run_id, at);
         create index audit_by_time on audit (at);
         """,
+        """
+        alter table runs add column webhooks_told integer not null default 0;
+        create index runs_untold on runs (id) where webhooks_told < 3;
+        create table webhook_receivers (
+            receiver text collate "C" primary key,
+            since text collate "C" not null
+        );
+        create table webhooks (
+            id text collate "C" not null,
+            receiver text collate "C" not null,
+            run_id text collate "C" not null,
+            type text not null,
+            body text not null,
+            tries integer not null,
+            due_at text collate "C" not null,
+            primary key (id, receiver)
+        );
+        create index webhooks_by_due on webhooks (receiver, due_at);
+        """,
     ];
 }

@@ -79,5 +79,24 @@ internal static class SqliteMigrations
             seen_at text not null
         ) strict;
         """,
+        """
+        alter table runs add column webhooks_told integer not null default 0;
+        create index runs_untold on runs (id) where webhooks_told < 3;
+        create table webhook_receivers (
+            receiver text primary key,
+            since text not null
+        ) strict;
+        create table webhooks (
+            id text not null,
+            receiver text not null,
+            run_id text not null,
+            type text not null,
+            body text not null,
+            tries integer not null,
+            due_at text not null,
+            primary key (id, receiver)
+        ) strict;
+        create index webhooks_by_due on webhooks (receiver, due_at);
+        """,
     ];
 }

@@ -1,0 +1,34 @@
+using System.Globalization;
+using Berth.Engine.Storage;
+
+namespace Berth.Engine.Runs;
+
+/// <summary>How many runs are in a state.</summary>
+/// <param name="State">The state, as a word.</param>
+/// <param name="Count">How many.</param>
+/// <param name="Oldest">When the oldest of them was created.</param>
+internal sealed record OpenRuns(string State, int Count, DateTimeOffset Oldest);
+
+/// <summary>Counts the table of runs, for whoever watches it.</summary>
+internal sealed class RunCountStore(Database database)
+{
+    /// <summary>How many runs are in each state that is not final; none are left out.</summary>
+    public IReadOnlyList<OpenRuns> CountOpen()
+    {
+        using var connection = database.Connect();
+        using var query = connection.CreateCommand();
+        query.CommandText =
+            "select state, count(*), min(created_at) from runs "
+            + "where state in ('queued', 'preparing', 'running', 'stopping', 'capturing') group by state";
+        using var row = query.ExecuteReader();
+        var counts = new List<OpenRuns>();
+        while (row.Read())
+        {
+            var oldest = DateTimeOffset.Parse(
+                row.GetString(2), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+            counts.Add(new OpenRuns(row.GetString(0), (int)row.GetInt64(1), oldest));
+        }
+
+        return counts;
+    }
+}

@@ -1,0 +1,18 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Berth.Engine.Webhooks;
+
+/// <summary>Somebody who is told.</summary>
+/// <param name="Url">Where. Its path may be a credential of its own, so it is not shown.</param>
+internal sealed record WebhookReceiver(Uri Url)
+{
+    private const int KeyBytes = 12;
+
+    /// <summary>What the database knows it by.</summary>
+    public string Key { get; } = Convert.ToHexStringLower(
+        SHA256.HashData(Encoding.UTF8.GetBytes(Url.AbsoluteUri)).AsSpan(0, KeyBytes));
+
+    /// <summary>What may be shown of it.</summary>
+    public string Origin { get; } = Url.GetLeftPart(UriPartial.Authority);
+}
