@@ -7,6 +7,8 @@ using Berth.Server.Api;
 using Berth.Server.Compatibility;
 using Berth.Server.Dispatch;
 using Berth.Server.Logs;
+using Berth.Server.Telemetry;
+using Berth.Server.Webhooks;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -40,6 +42,7 @@ internal sealed partial class BerthServer(
     private static readonly TimeSpan LetGoLimit = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CloseLimit = TimeSpan.FromSeconds(1);
     private volatile bool isReady;
+    private ServerTelemetry? telemetry;
 
     /// <summary>Runs until it is to stop.</summary>
     /// <exception cref="FailureException"><c>server_running</c>, <c>address_in_use</c>,
@@ -56,13 +59,18 @@ internal sealed partial class BerthServer(
         }
 
         ThreadPool.SetMinThreads(LeastThreads, LeastThreads);
+        var keys = WebhookKeys.Read(options.Server.Webhooks);
         using var home = ServerLock.Take(options.Home); // (1)
         engine.Queue.RefuseTwins(options.Server.Away, time.GetUtcNow());
-        await using var application = Build(stop, out var dispatcher);
+        await using var application = Build(keys, stop, out var dispatcher);
         await using var running = dispatcher;
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
         engine.Queue.RemoveStale(); // (2)
         LogRecovered(log, dispatcher.Recover());
+        await using var webhooks = new WebhookSender(
+            engine, options.Server.Webhooks, keys, time,
+            application.Services.GetRequiredService<ILogger<WebhookSender>>());
+        webhooks.Begin();
         await ListenAsync(application, home); // (3)
         dispatcher.Begin(AddressOf(application)); // (4)
         isReady = true;
@@ -77,10 +85,11 @@ internal sealed partial class BerthServer(
         using var close = new CancellationTokenSource(CloseLimit, time);
         await application.StopAsync(close.Token);
         await dispatcher.LetGoAsync(LetGoLimit);
+        await (telemetry?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
     /// <summary>Puts it together; it does not listen yet.</summary>
-    internal WebApplication Build(CancellationToken stop, out Dispatcher dispatcher)
+    internal WebApplication Build(WebhookKeys keys, CancellationToken stop, out Dispatcher dispatcher)
     {
         // Nothing of the folder that it is started in, nor of variables that are not ours, steers it.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -95,20 +104,26 @@ internal sealed partial class BerthServer(
             .UseUrls([.. options.Server.Urls.Select(url => url.AbsoluteUri)]);
         builder.Services.AddRoutingCore();
         builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning);
-        AddLog(builder);
+        AddLog(builder, keys);
         var application = builder.Build();
         var limits = new PlaceLimits(options.MaxConcurrent, options.Server.PerWorkflow, options.Server.PerRepository);
         var presence = new Presence(
             engine, options.Server.Away, time, application.Services.GetRequiredService<ILogger<Presence>>());
+        telemetry = ServerTelemetry.StartIfWanted(
+            engine, options, time, application.Services.GetRequiredService<ILogger<ServerTelemetry>>());
         dispatcher = new Dispatcher(
-            engine, limits, presence, time, application.Services.GetRequiredService<ILogger<Dispatcher>>());
+            engine, limits, presence, time, application.Services.GetRequiredService<ILogger<Dispatcher>>())
+        {
+            Ended = telemetry is { } told ? told.Ended : null,
+        };
         Route(application, dispatcher, stop);
         return application;
     }
 
-    private void AddLog(WebApplicationBuilder builder)
+    private void AddLog(WebApplicationBuilder builder, WebhookKeys keys)
     {
-        var redactor = new Redactor(options.Gateway.Secrets);
+        var redactor = new Redactor(
+            [.. options.Gateway.Secrets, .. keys.Texts, .. ServerTelemetry.SecretsOf(options)]);
         builder.Services.AddSingleton<ConsoleFormatter>(new LogFormatter(start.LogAsJson, redactor, time));
         builder.Logging.AddConsole(console =>
         {
@@ -127,7 +142,7 @@ internal sealed partial class BerthServer(
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
         var gatekeeper = new Gatekeeper(engine, start.IsOpen, time);
         Proxies.Heed(application, options.Server.Proxies);
-        var requests = new RequestLog(time, log);
+        var requests = new RequestLog(time, telemetry, log);
         application.Use(next => context => requests.AnswerAsync(context, next));
         application.Use(next => context => AnswerAsync(context, next, log));
         application.UseRouting();

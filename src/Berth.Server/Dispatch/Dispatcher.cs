@@ -31,6 +31,9 @@ internal sealed partial class Dispatcher(
     private Task loop = Task.CompletedTask;
     private long orphansSeen;
 
+    /// <summary>Called in a host's task when its run is final and cleaned up.</summary>
+    public Action<RunRecord>? Ended { get; init; }
+
     /// <summary>How many runs have a place here.</summary>
     public int Placed => hosted.Values.Count(run => run.Place is not null);
 
@@ -162,7 +165,7 @@ internal sealed partial class Dispatcher(
             LogBegins(id);
             if (await engine.HostAsync(id, stop.Token))
             {
-                LogEnded(id, engine.Find(id) is { } run ? RunWord.Of(run.State) : "gone");
+                Tell(id, engine.Record(id));
             }
             else
             {
@@ -187,6 +190,15 @@ internal sealed partial class Dispatcher(
             {
                 Wake();
             }
+        }
+    }
+
+    private void Tell(string id, RunRecord? run)
+    {
+        LogEnded(id, run is null ? "gone" : RunWord.Of(run.State));
+        if (run is not null && run.State.IsFinal() && run.Cleanup != CleanupState.Pending)
+        {
+            Ended?.Invoke(run);
         }
     }
 

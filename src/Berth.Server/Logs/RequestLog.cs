@@ -1,4 +1,5 @@
 using Berth.Server.Access;
+using Berth.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
@@ -10,7 +11,7 @@ namespace Berth.Server.Logs;
 /// Only what is ours to choose is in it: the address as it is declared and not as it was asked for, no query, no header
 /// and no body. So whoever puts a secret where it does not belong does not find it in the log.
 /// </remarks>
-internal sealed partial class RequestLog(TimeProvider time, ILogger log)
+internal sealed partial class RequestLog(TimeProvider time, ServerTelemetry? telemetry, ILogger log)
 {
     private const int ClientGone = 499;
 
@@ -50,12 +51,13 @@ internal sealed partial class RequestLog(TimeProvider time, ILogger log)
         var status = context.RequestAborted.IsCancellationRequested && !context.Response.HasStarted
             ? ClientGone
             : context.Response.StatusCode;
+        var method = Array.Find(Methods, known => HttpMethods.Equals(known, context.Request.Method)) ?? "OTHER";
+        telemetry?.Answered(method, route, status, took);
         if (IsProbe(route) && status == StatusCodes.Status200OK)
         {
             return;
         }
 
-        var method = Array.Find(Methods, known => HttpMethods.Equals(known, context.Request.Method)) ?? "OTHER";
         using var scope = Scope(log, context);
         LogRequest(method, route, status, (long)took.TotalMilliseconds, Gatekeeper.NameOf(context));
     }

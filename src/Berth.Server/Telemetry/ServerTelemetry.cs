@@ -1,0 +1,92 @@
+using System.Reflection;
+using Berth.Engine;
+using Berth.Engine.Runs;
+using Berth.Protocol;
+using Microsoft.Extensions.Logging;
+
+namespace Berth.Server.Telemetry;
+
+/// <summary>Traces and metrics of a server, sent over OTLP where somebody named a place for them.</summary>
+/// <remarks>
+/// Everything about a run is told once, when it has ended, from what was recorded of it: so nothing is lost with a
+/// server that dies in the middle, and the flow of a run knows nothing of this. A run's trace has no prompt, no result
+/// and no path. Where no place is named, no library is loaded.
+/// </remarks>
+internal sealed class ServerTelemetry : IAsyncDisposable
+{
+    private const string EndpointVariable = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    private const string HeadersVariable = "OTEL_EXPORTER_OTLP_HEADERS";
+    private const string OffVariable = "OTEL_SDK_DISABLED";
+    private static readonly TimeSpan EndLimit = TimeSpan.FromMilliseconds(800);
+
+    private readonly TimeProvider time;
+    private readonly ServerMetrics metrics;
+    private readonly RunTrace traces = new();
+    private readonly OtlpExport export;
+
+    private ServerTelemetry(BerthEngine engine, TimeProvider time, ILogger log)
+    {
+        this.time = time;
+        metrics = new ServerMetrics(engine, time);
+        var version = typeof(BerthEngine).Assembly
+            .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? string.Empty;
+        export = new OtlpExport(version, new ExportHealth(time, log));
+    }
+
+    /// <summary>Starts it, or does nothing at all.</summary>
+    /// <exception cref="FailureException"><c>otlp_endpoint_invalid</c>.</exception>
+    public static ServerTelemetry? StartIfWanted(
+        BerthEngine engine, BerthOptions options, TimeProvider time, ILogger log)
+    {
+        if (Set(options, EndpointVariable) is not { } endpoint
+            || string.Equals(Set(options, OffVariable), "true", StringComparison.OrdinalIgnoreCase))
+        {
+            return null;
+        }
+
+        return Uri.TryCreate(endpoint, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
+            ? new ServerTelemetry(engine, time, log)
+            : throw new FailureException(
+                "otlp_endpoint_invalid",
+                $"{EndpointVariable} is not an http or https URL.",
+                "Set it to a collector, such as http://127.0.0.1:4317, or unset it.",
+                Fault.Operator);
+    }
+
+    /// <summary>What of it the log must not show: the values of headers, which are credentials.</summary>
+    public static IEnumerable<string> SecretsOf(BerthOptions options) => Set(options, HeadersVariable) is { } headers
+        ? headers.Split(',').Select(header => header[(header.IndexOf('=', StringComparison.Ordinal) + 1)..].Trim())
+        : [];
+
+    /// <summary>A run has ended.</summary>
+    public void Ended(RunRecord run)
+    {
+        var phases = PhaseSpan.Of(run);
+        metrics.Ended(run, phases);
+        traces.Ended(run, phases);
+    }
+
+    /// <summary>A request was answered.</summary>
+    public void Answered(string method, string route, int status, TimeSpan took) =>
+        metrics.Answered(method, route, status, took);
+
+    /// <summary>Sends what is left, as far as that is quick.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await Task.Run(export.End).WaitAsync(EndLimit, time);
+        }
+        catch (TimeoutException)
+        {
+            // Nobody takes it, and the server is to end: its threads end with the process.
+        }
+
+        metrics.Dispose();
+        traces.Dispose();
+    }
+
+    // An empty variable is how shells and unit files say "not set".
+    private static string? Set(BerthOptions options, string name) =>
+        options.Environment.GetValueOrDefault(name) is { Length: > 0 } value ? value : null;
+}
