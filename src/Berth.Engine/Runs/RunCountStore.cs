@@ -13,22 +13,13 @@ internal sealed record OpenRuns(string State, int Count, DateTimeOffset Oldest);
 internal sealed class RunCountStore(Database database)
 {
     /// <summary>How many runs are in each state that is not final; none are left out.</summary>
-    public IReadOnlyList<OpenRuns> CountOpen()
-    {
-        using var connection = database.Connect();
-        using var query = connection.CreateCommand();
-        query.CommandText =
-            "select state, count(*), min(created_at) from runs "
-            + "where state in ('queued', 'preparing', 'running', 'stopping', 'capturing') group by state";
-        using var row = query.ExecuteReader();
-        var counts = new List<OpenRuns>();
-        while (row.Read())
-        {
-            var oldest = DateTimeOffset.Parse(
-                row.GetString(2), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
-            counts.Add(new OpenRuns(row.GetString(0), (int)row.GetInt64(1), oldest));
-        }
-
-        return counts;
-    }
+    public IReadOnlyList<OpenRuns> CountOpen() => database.Query(
+        """
+        select state, count(*), min(created_at) from runs
+        where state in ('queued', 'preparing', 'running', 'stopping', 'capturing') group by state
+        """,
+        row => new OpenRuns(
+            row.GetString(0),
+            (int)row.GetInt64(1),
+            DateTimeOffset.Parse(row.GetString(2), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal)));
 }

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Globalization;
 using Berth.Engine.Storage;
 
@@ -19,78 +18,69 @@ internal sealed class WebhookStore(Database database, TimeProvider time)
     public IReadOnlyDictionary<string, DateTimeOffset> Settle(IReadOnlyCollection<string> receivers)
     {
         using var connection = database.Connect();
-        using var transaction = connection.BeginTransaction();
-        var known = Since(connection, transaction);
+        using var transaction = database.BeginAlone(connection);
+        var known = Since();
         foreach (var gone in known.Keys.Except(receivers, StringComparer.Ordinal))
         {
-            Execute(connection, transaction, "delete from webhook_receivers where receiver = @r", ("@r", gone));
-            Execute(connection, transaction, "delete from webhooks where receiver = @r", ("@r", gone));
+            Database.Execute(connection, "delete from webhook_receivers where receiver = @r", ("r", gone));
+            Database.Execute(connection, "delete from webhooks where receiver = @r", ("r", gone));
         }
 
         if (known.Count == 0 && receivers.Count > 0)
         {
             // Nobody was told of these, and nobody is to be: a new receiver does not get the history of years.
-            Execute(connection, transaction, "update runs set webhooks_told = 3 where finished_at is not null");
+            Database.Execute(connection, "update runs set webhooks_told = 3 where finished_at is not null");
         }
 
         foreach (var receiver in receivers.Except(known.Keys, StringComparer.Ordinal))
         {
-            Execute(
-                connection, transaction,
+            Database.Execute(
+                connection,
                 "insert into webhook_receivers (receiver, since) values (@r, @now) on conflict do nothing",
-                ("@r", receiver), ("@now", Text(time.GetUtcNow())));
+                ("r", receiver),
+                ("now", Text(time.GetUtcNow())));
         }
 
-        var now = Since(connection, transaction);
         transaction.Commit();
-        return now;
+        return Since();
     }
 
     /// <summary>Runs of which something is to be noted, the oldest first.</summary>
-    public IReadOnlyList<UntoldRun> ListUntold(int limit)
-    {
-        using var connection = database.Connect();
-        using var query = Command(
-            connection, null,
-            """
-            select id, webhooks_told, created_at, started_at, finished_at from runs
-            where webhooks_told < 3 and (webhooks_told = 0 or finished_at is not null
-                or (webhooks_told = 1 and started_at is not null))
-            order by id limit @limit
-            """,
-            ("@limit", limit));
-        using var row = query.ExecuteReader();
-        var runs = new List<UntoldRun>();
-        while (row.Read())
-        {
-            runs.Add(new UntoldRun(
-                row.GetString(0), row.GetInt32(1), Time(row.GetString(2)),
-                row.IsDBNull(3) ? null : Time(row.GetString(3)), row.IsDBNull(4) ? null : Time(row.GetString(4))));
-        }
-
-        return runs;
-    }
+    public IReadOnlyList<UntoldRun> ListUntold(int limit) => database.Query(
+        """
+        select id, webhooks_told, created_at, started_at, finished_at from runs
+        where webhooks_told < 3 and (webhooks_told = 0 or finished_at is not null
+            or (webhooks_told = 1 and started_at is not null))
+        order by id limit @limit
+        """,
+        row => new UntoldRun(
+            row.GetString(0),
+            row.GetInt32(1),
+            Time(row.GetString(2)),
+            row.IsDBNull(3) ? null : Time(row.GetString(3)),
+            row.IsDBNull(4) ? null : Time(row.GetString(4))),
+        ("limit", limit));
 
     /// <summary>Notes messages of a run and that they are noted, both or neither.</summary>
     /// <returns>Whether it was this call that did.</returns>
     public bool Add(UntoldRun run, int level, IReadOnlyList<WebhookMessage> messages)
     {
         using var connection = database.Connect();
-        using var transaction = connection.BeginTransaction();
-        var isOurs = Execute(
-            connection, transaction,
+        using var transaction = database.BeginAlone(connection);
+        var isOurs = Database.Execute(
+            connection,
             "update runs set webhooks_told = @to where id = @id and webhooks_told = @from",
-            ("@to", level), ("@id", run.Id), ("@from", run.Told)) == 1;
+            ("to", level), ("id", run.Id), ("from", run.Told)) == 1;
         foreach (var message in isOurs ? messages : [])
         {
-            Execute(
-                connection, transaction,
+            Database.Execute(
+                connection,
                 """
                 insert into webhooks (id, receiver, run_id, type, body, tries, due_at)
                 values (@id, @receiver, @run, @type, @body, 0, @due) on conflict do nothing
                 """,
-                ("@id", message.Id), ("@receiver", message.Receiver), ("@run", message.RunId),
-                ("@type", message.Type), ("@body", message.Body), ("@due", Text(message.DueAt)));
+                ("id", message.Id), ("receiver", message.Receiver), ("run", message.RunId),
+                ("type", message.Type), ("body", message.Body), ("due", Text(message.DueAt)));
         }
 
         transaction.Commit();
@@ -98,117 +88,60 @@ internal sealed class WebhookStore(Database database, TimeProvider time)
     }
 
     /// <summary>How many messages wait for each receiver that has some.</summary>
-    public IReadOnlyDictionary<string, int> CountWaiting()
-    {
-        using var connection = database.Connect();
-        using var query = Command(connection, null, "select receiver, count(*) from webhooks group by receiver");
-        using var row = query.ExecuteReader();
-        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
-        while (row.Read())
-        {
-            counts[row.GetString(0)] = (int)row.GetInt64(1);
-        }
-
-        return counts;
-    }
+    public IReadOnlyDictionary<string, int> CountWaiting() => database.Query(
+        "select receiver, count(*) from webhooks group by receiver",
+        row => KeyValuePair.Create(row.GetString(0), (int)row.GetInt64(1)))
+        .ToDictionary(StringComparer.Ordinal);
 
     /// <summary>The messages of a receiver that are to be tried now, those due longest first.</summary>
-    public IReadOnlyList<WebhookMessage> ListDue(string receiver, int limit)
-    {
-        using var connection = database.Connect();
-        using var query = Command(
-            connection, null,
-            """
-            select id, receiver, run_id, type, body, tries, due_at from webhooks
-            where receiver = @receiver and due_at <= @now order by due_at, id limit @limit
-            """,
-            ("@receiver", receiver), ("@now", Text(time.GetUtcNow())), ("@limit", limit));
-        using var row = query.ExecuteReader();
-        var messages = new List<WebhookMessage>();
-        while (row.Read())
+    public IReadOnlyList<WebhookMessage> ListDue(string receiver, int limit) => database.Query(
+        """
+        select id, receiver, run_id, type, body, tries, due_at from webhooks
+        where receiver = @receiver and due_at <= @now order by due_at, id limit @limit
+        """,
+        row => new WebhookMessage(
+            row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4),
+            Time(row.GetString(6)))
         {
-            messages.Add(new WebhookMessage(
-                row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4),
-                Time(row.GetString(6)))
-            {
-                Tries = row.GetInt32(5),
-            });
-        }
-
-        return messages;
-    }
+            Tries = row.GetInt32(5),
+        },
+        ("receiver", receiver),
+        ("now", Text(time.GetUtcNow())),
+        ("limit", limit));
 
     /// <summary>Takes a message for one try, which counts from here. Whoever dies with it leaves it due then.</summary>
     /// <returns>Whether this caller has it; another server may.</returns>
     public bool Claim(WebhookMessage message, DateTimeOffset until)
     {
-        using var connection = database.Connect();
-        return Execute(
-            connection, null,
+        return database.Execute(
             """
             update webhooks set tries = tries + 1, due_at = @until
             where id = @id and receiver = @receiver and tries = @tries
             """,
-            ("@until", Text(until)), ("@id", message.Id), ("@receiver", message.Receiver),
-            ("@tries", message.Tries)) == 1;
+            ("until", Text(until)), ("id", message.Id), ("receiver", message.Receiver),
+            ("tries", message.Tries)) == 1;
     }
 
     /// <summary>Has a message tried again at a time.</summary>
     public void Postpone(WebhookMessage message, DateTimeOffset until)
     {
-        using var connection = database.Connect();
-        Execute(
-            connection, null, "update webhooks set due_at = @until where id = @id and receiver = @receiver",
-            ("@until", Text(until)), ("@id", message.Id), ("@receiver", message.Receiver));
+        database.Execute(
+            "update webhooks set due_at = @until where id = @id and receiver = @receiver",
+            ("until", Text(until)), ("id", message.Id), ("receiver", message.Receiver));
     }
 
     /// <summary>Removes a message: its receiver has it, or is given up.</summary>
     public void Remove(WebhookMessage message)
     {
-        using var connection = database.Connect();
-        Execute(
-            connection, null, "delete from webhooks where id = @id and receiver = @receiver",
-            ("@id", message.Id), ("@receiver", message.Receiver));
+        database.Execute(
+            "delete from webhooks where id = @id and receiver = @receiver",
+            ("id", message.Id), ("receiver", message.Receiver));
     }
 
-    private static Dictionary<string, DateTimeOffset> Since(DbConnection connection, DbTransaction transaction)
-    {
-        using var query = Command(connection, transaction, "select receiver, since from webhook_receivers limit 1000");
-        using var row = query.ExecuteReader();
-        var since = new Dictionary<string, DateTimeOffset>(StringComparer.Ordinal);
-        while (row.Read())
-        {
-            since[row.GetString(0)] = Time(row.GetString(1));
-        }
-
-        return since;
-    }
-
-    private static int Execute(
-        DbConnection connection, DbTransaction? transaction, string sql,
-        params ReadOnlySpan<(string Name, object Value)> values)
-    {
-        using var command = Command(connection, transaction, sql, values);
-        return command.ExecuteNonQuery();
-    }
-
-    private static DbCommand Command(
-        DbConnection connection, DbTransaction? transaction, string sql,
-        params ReadOnlySpan<(string Name, object Value)> values)
-    {
-        var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.Transaction = transaction;
-        foreach (var (name, value) in values)
-        {
-            var parameter = command.CreateParameter();
-            parameter.ParameterName = name;
-            parameter.Value = value;
-            command.Parameters.Add(parameter);
-        }
-
-        return command;
-    }
+    private Dictionary<string, DateTimeOffset> Since() => database.Query(
+        "select receiver, since from webhook_receivers limit 1000",
+        row => KeyValuePair.Create(row.GetString(0), Time(row.GetString(1))))
+        .ToDictionary(StringComparer.Ordinal);
 
     private static string Text(DateTimeOffset at) => at.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
 

@@ -26,6 +26,15 @@ public sealed class PostgresTokenStoreTests : TokenStoreConformance, IDisposable
     private protected override Database Open() => Database.Open(string.Empty, place.ConnectionString);
 }
 
+public sealed class PostgresWebhookStoreTests : WebhookStoreConformance, IDisposable
+{
+    private readonly PostgresPlace place = new();
+
+    public void Dispose() => place.Dispose();
+
+    private protected override Database Open() => Database.Open(string.Empty, place.ConnectionString);
+}
+
 public sealed class PostgresDatabaseTests
 {
     [Fact]

@@ -4,6 +4,7 @@ using Berth.Engine;
 using Berth.Engine.Runs;
 using Berth.Protocol;
 using Berth.Server;
+using Berth.Server.Webhooks;
 using Berth.Server.Access;
 using Berth.Server.Api;
 using Berth.Server.Compatibility;
@@ -52,7 +53,8 @@ public sealed class OpenApiTests
         var server = new BerthServer(
             BerthEngine.Open(options, TimeProvider.System), options, new ServerStart(false, false, _ => { }),
             TimeProvider.System);
-        await using var application = server.Build(CancellationToken.None, out var dispatcher);
+        await using var application = server.Build(
+            WebhookKeys.Read(options.Server.Webhooks), CancellationToken.None, out var dispatcher);
         await using var idle = dispatcher;
 
         var routes =

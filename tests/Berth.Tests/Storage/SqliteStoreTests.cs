@@ -41,6 +41,15 @@ public sealed class SqliteTokenStoreTests : TokenStoreConformance, IDisposable
     private protected override Database Open() => file.Open();
 }
 
+public sealed class SqliteWebhookStoreTests : WebhookStoreConformance, IDisposable
+{
+    private readonly SqliteFile file = new();
+
+    public void Dispose() => file.Dispose();
+
+    private protected override Database Open() => file.Open();
+}
+
 public sealed class SqliteDatabaseTests : IDisposable
 {
     private readonly SqliteFile file = new();
