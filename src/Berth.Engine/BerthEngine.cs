@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Berth.Engine.Access;
 using Berth.Engine.Claude;
 using Berth.Engine.Docker;
@@ -104,8 +105,19 @@ internal sealed class BerthEngine
     public int JournalReaders => feeds.Readers;
 
     /// <summary>Opens the engine on a home, which is made where there is none.</summary>
-    /// <exception cref="FailureException"><c>database_newer</c>, <c>database_unusable</c>.</exception>
-    public static BerthEngine Open(BerthOptions options, TimeProvider time) => new(options, time);
+    /// <exception cref="FailureException"><c>database_newer</c>, <c>database_busy</c>, <c>database_corrupt</c>,
+    /// <c>database_full</c>, <c>database_read_only</c>, <c>database_unusable</c>.</exception>
+    public static BerthEngine Open(BerthOptions options, TimeProvider time)
+    {
+        try
+        {
+            return new(options, time);
+        }
+        catch (FailureException failed) when (failed.InnerException is DbException error)
+        {
+            throw new FailureException(DatabaseFailures.Of(error, Path.Combine(options.Home, "berth.db")), error);
+        }
+    }
 
     /// <summary>Checks a request, creates the run, and starts its host.</summary>
     /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
@@ -138,28 +150,7 @@ internal sealed class BerthEngine
 
     /// <summary>Finds a run by its id, a prefix of it or its last characters.</summary>
     /// <exception cref="FailureException"><c>run_not_found</c>, <c>run_ambiguous</c>.</exception>
-    public RunView Resolve(string fragment)
-    {
-        var found = RunId.IsFragment(fragment.ToLowerInvariant())
-            ? runs.FindByFragment(fragment.ToLowerInvariant())
-            : [];
-        return found.Count switch
-        {
-            1 => ViewOf(found[0]),
-            0 =>
-                throw new FailureException(
-                    "run_not_found",
-                    $"There is no run '{fragment}'.",
-                    "berth ps --all lists the runs.",
-                    Fault.User),
-            _ =>
-                throw new FailureException(
-                    "run_ambiguous",
-                    $"'{fragment}' names more than one run.",
-                    "Give more of the id.",
-                    Fault.User),
-        };
-    }
+    public RunView Resolve(string fragment) => ViewOf(RunLookup.Resolve(runs, fragment));
 
     /// <summary>
     /// Runs, newest first; without <paramref name="all"/> those unfinished and those of the last 24 hours.
@@ -191,7 +182,7 @@ internal sealed class BerthEngine
     /// <summary>A run's journal for reading it as it is. Dispose of the lease when done.</summary>
     public JournalFeeds.Lease OpenJournal(string id) => feeds.Open(
         directories.Of(id).JournalFile,
-        () => runs.Find(id) is not { } run || (run.State.IsFinal() && run.Cleanup != CleanupState.Pending));
+        () => IsDone(id));
 
     /// <summary>Waits until a run is final and cleaned up. A host that dies meanwhile is replaced.</summary>
     public async Task<RunView> WaitAsync(string id, CancellationToken cancel)
@@ -402,12 +393,20 @@ internal sealed class BerthEngine
         };
     }
 
+    // A database that cannot be asked at this moment ends nobody's reading.
+    private bool IsDone(string id)
+    {
+        try
+        {
+            return runs.Find(id) is not { } run || (run.State.IsFinal() && run.Cleanup != CleanupState.Pending);
+        }
+        catch (DbException)
+        {
+            return false;
+        }
+    }
+
     private bool IsOver(string id) => runs.Find(id) is not { } run || run.State.IsFinal();
 
     private RunView ViewOf(RunRecord run) => RunView.Of(run, directories.Of(run.Id).Workspace);
 }
-
-/// <summary>A run that a dispatcher will start.</summary>
-/// <param name="Run">The run.</param>
-/// <param name="IsNew">Whether it was this request that made it; false where its key had made it before.</param>
-internal sealed record AcceptedRun(RunView Run, bool IsNew);

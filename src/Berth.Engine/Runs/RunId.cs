@@ -35,6 +35,9 @@ internal static class RunId
     /// <summary>The last characters, which differ where ids were made in the same moment.</summary>
     public static string Short(string id) => id[^ShortLength..];
 
+    /// <summary>Whether a text that can be a part of an id is as long as a whole one.</summary>
+    public static bool IsWhole(string fragment) => fragment.Length == Length;
+
     /// <summary>Whether a text can be an id or a part of one: then it is safe in a path and in a query.</summary>
     public static bool IsFragment(string text) =>
         text.Length is > 0 and <= Length && text.All(Alphabet.Contains);

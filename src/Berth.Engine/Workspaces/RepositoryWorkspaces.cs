@@ -294,11 +294,11 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
                 Fault.User);
         }
 
-        if (reference is not null && (reference.Length == 0 || reference[0] == '-' || reference.Any(char.IsControl)))
+        if (reference is not null && (reference.Length == 0 || reference[0] is '-' or '^' || reference.Any(char.IsControl)))
         {
             throw new FailureException(
                 "ref_invalid",
-                $"The ref '{reference}' is empty, starts with a dash, or holds a control character.",
+                $"The ref '{reference}' is empty, starts with a dash or '^', or holds a control character.",
                 "Name a branch, tag or commit.",
                 Fault.User);
         }

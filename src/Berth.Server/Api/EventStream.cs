@@ -76,17 +76,23 @@ internal sealed class EventStream(BerthEngine engine, Forwarding forwarding, Tim
 
     private async ValueTask WaitAsync(PipeWriter body, bool asLines, Task more, CancellationToken cancel)
     {
-        while (await Task.WhenAny(more, Task.Delay(Quiet, time, cancel)) != more)
+        while (true)
         {
-            cancel.ThrowIfCancellationRequested();
-            if (!asLines)
+            try
             {
-                body.Write(": quiet\n\n"u8);
-                await body.FlushAsync(cancel);
+                // Its clock goes with it; one of its own for each event would be there for all of the quiet time.
+                await more.WaitAsync(Quiet, time, cancel);
+                return;
+            }
+            catch (TimeoutException) when (!more.IsCompleted)
+            {
+                if (!asLines)
+                {
+                    body.Write(": quiet\n\n"u8);
+                    await body.FlushAsync(cancel);
+                }
             }
         }
-
-        await more;
     }
 
     private static long After(HttpRequest request)
