@@ -69,25 +69,15 @@ internal sealed class CancelWatch : IAsyncDisposable
 
     private async Task LookAsync()
     {
-        CancelLevel asked;
         try
         {
-            asked = runs.ReadCancel(runId);
-        }
-        catch (DbException)
-        {
-            // The database does not answer at this moment, which ends no run; the next look asks it again.
-            return;
-        }
+            var asked = runs.ReadCancel(runId);
+            if (asked <= passedOn)
+            {
+                return;
+            }
 
-        if (asked <= passedOn)
-        {
-            return;
-        }
-
-        await beforeStart.CancelAsync();
-        try
-        {
+            await beforeStart.CancelAsync();
             if (live && await executor.CancelExecutionAsync(runId, asked == CancelLevel.Hard, done.Token))
             {
                 runs.Move(runId, RunState.Running, RunState.Stopping);
@@ -97,6 +87,10 @@ internal sealed class CancelWatch : IAsyncDisposable
         catch (FailureException)
         {
             // The supervisor does not answer at this moment; the next look asks it again.
+        }
+        catch (DbException)
+        {
+            // Nor does the database; what was asked for stands there still when it does.
         }
     }
 }

@@ -83,7 +83,9 @@ internal sealed class ClaudeCodeAgent(
         catch (Exception defect) when (
             !stop.IsCancellationRequested && defect is not (RunTakenException or DbException))
         {
-            // The boundary of a run: a defect of ours ends this run, with its work kept, and no other.
+            // The boundary of a run: a defect of ours ends this run, with its work kept, and no other. A database that
+            // cannot be used for a while ends none: this host lets go, and the run is its supervisor's and the next
+            // one's.
             await File.AppendAllTextAsync(directories.HostLog(flow.Id), $"{defect}\n", CancellationToken.None);
             return RunOutcomes.Failed(execution, RunOutcomes.Defect(defect, directories.HostLog(flow.Id)));
         }

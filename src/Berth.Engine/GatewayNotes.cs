@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
@@ -42,7 +43,7 @@ internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDis
         pump = PumpAsync();
     }
 
-    public void Counted(ModelUsage totals) => flow.Save(progress => progress with
+    public void Counted(ModelUsage totals) => Count(progress => progress with
     {
         Gateway = new GatewayCounts(
             before.Requests + totals.Requests,
@@ -116,7 +117,20 @@ internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDis
     {
         if (flow.Progress.Network != network)
         {
-            flow.Save(progress => progress with { Network = network });
+            Count(progress => progress with { Network = network });
+        }
+    }
+
+    // No call of the model's fails for want of a database: the flow has the sum, and saves it with its next step.
+    private void Count(Func<RunProgress, RunProgress> step)
+    {
+        try
+        {
+            flow.Save(step);
+        }
+        catch (DbException)
+        {
+            // The next count is one of all until then.
         }
     }
 

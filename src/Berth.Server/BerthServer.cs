@@ -1,5 +1,8 @@
+using System.Data.Common;
 using System.Net;
 using Berth.Engine;
+using Berth.Engine.Access;
+using Berth.Engine.Storage;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 using Berth.Server.Access;
@@ -65,6 +68,9 @@ internal sealed partial class BerthServer(
         await using var application = Build(keys, stop, out var dispatcher);
         await using var running = dispatcher;
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
+
+        // A database that cannot be written is found out before anything is accepted.
+        engine.Audit.Add(new Caller("berth", Role.Admin), "server.start", runId: null, string.Empty);
         engine.Queue.RemoveStale(); // (2)
         LogRecovered(log, dispatcher.Recover());
         await using var webhooks = new WebhookSender(
@@ -215,6 +221,12 @@ internal sealed partial class BerthServer(
             context.Response.Clear();
             await Problem.WriteAsync(context, failed.Failure);
         }
+        catch (DbException database) when (!context.Response.HasStarted)
+        {
+            LogDatabase(log, RequestLog.RouteOf(context), database.Message);
+            context.Response.Clear();
+            await Problem.WriteAsync(context, DatabaseFailures.Of(database));
+        }
         catch (BadHttpRequestException bad) when (!context.Response.HasStarted)
         {
             await Problem.WriteAsync(
@@ -263,4 +275,7 @@ internal sealed partial class BerthServer(
 
     [LoggerMessage(12, LogLevel.Error, "a request to {Route} failed")]
     private static partial void LogDefect(ILogger log, string route, Exception defect);
+
+    [LoggerMessage(13, LogLevel.Warning, "the database could not answer a request to {Route}: {Message}")]
+    private static partial void LogDatabase(ILogger log, string route, string message);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data.Common;
 using Berth.Engine;
 using Berth.Engine.Runs;
 using Berth.Server.Logs;
@@ -24,12 +25,16 @@ internal sealed partial class Dispatcher(
     // Each asks git: more at once would only be slower, and take the machine from the runs at work.
     private const int MostAccepting = 8;
 
+    // What is wrong for hours is said once a minute, and not each turn.
+    private static readonly TimeSpan SaidAgain = TimeSpan.FromMinutes(1);
+
     private readonly CancellationTokenSource stop = new();
     private readonly SemaphoreSlim accepting = new(MostAccepting, MostAccepting);
     private readonly ConcurrentDictionary<string, (PlacedRun? Place, Task Task)> hosted = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim wake = new(0, 1);
     private Task loop = Task.CompletedTask;
     private long orphansSeen;
+    private long? databaseSaid;
 
     /// <summary>Called in a host's task when its run is final and cleaned up.</summary>
     public Action<RunRecord>? Ended { get; init; }
@@ -116,18 +121,43 @@ internal sealed partial class Dispatcher(
                     LogOrphans(count);
                 }
 
+                SayDatabaseWorks();
                 await wake.WaitAsync(Turn, stop.Token);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
                 return;
             }
+            catch (DbException database)
+            {
+                // Locked, full or away for a while: that ends no server, and the turns go on.
+                SayDatabaseFails(database);
+                await Task.Delay(Turn, time);
+            }
             catch (Exception failed)
             {
-                // The boundary of a turn: a database that is locked or full for a while ends no server.
+                // The boundary of a turn.
                 LogTurn(failed);
                 await Task.Delay(Turn, time);
             }
+        }
+    }
+
+    private void SayDatabaseFails(DbException database)
+    {
+        if (databaseSaid is not { } said || time.GetElapsedTime(said) > SaidAgain)
+        {
+            databaseSaid = time.GetTimestamp();
+            LogDatabase(database.Message);
+        }
+    }
+
+    private void SayDatabaseWorks()
+    {
+        if (databaseSaid is not null)
+        {
+            databaseSaid = null;
+            LogDatabaseWorks();
         }
     }
 
@@ -177,6 +207,11 @@ internal sealed partial class Dispatcher(
         {
             // The next server goes on.
         }
+        catch (DbException database)
+        {
+            LogLetGo(id, database.Message);
+            await Task.Delay(Turn, time);
+        }
         catch (Exception failed)
         {
             // The boundary of one run's host: it is an orphan now, and is taken up again after a while.
@@ -213,6 +248,15 @@ internal sealed partial class Dispatcher(
 
     [LoggerMessage(4, LogLevel.Error, "the host of run {Run} failed; it is taken up again")]
     private partial void LogHost(string run, Exception failed);
+
+    [LoggerMessage(6, LogLevel.Warning, "the database cannot be used, and no run gets a place: {Message}")]
+    private partial void LogDatabase(string message);
+
+    [LoggerMessage(7, LogLevel.Information, "the database can be used again")]
+    private partial void LogDatabaseWorks();
+
+    [LoggerMessage(8, LogLevel.Warning, "run {Run} is its supervisor's alone until it is taken up again: {Message}")]
+    private partial void LogLetGo(string run, string message);
 
     [LoggerMessage(5, LogLevel.Error, "a turn of the dispatcher failed; the next one follows")]
     private partial void LogTurn(Exception failed);

@@ -1,3 +1,5 @@
+using System.Data.Common;
+using Berth.Engine.Storage;
 using Berth.Protocol;
 
 namespace Berth.Commands;
@@ -18,6 +20,11 @@ internal static class CommandBoundary
         catch (FailureException expected)
         {
             return FailureReport.Show(surroundings, expected.Failure, json);
+        }
+        catch (DbException database)
+        {
+            var failure = DatabaseFailures.Of(database, "The home's database");
+            return FailureReport.Show(surroundings, failure, json);
         }
         catch (IOException gone) when (IsReaderGone(gone))
         {

@@ -14,6 +14,7 @@ internal sealed class ServerHome : IAsyncDisposable
     private readonly HttpClient http = new() { Timeout = BerthHome.Patience };
     private ChildProcess? process;
     private Task<string[]> reading = Task.FromResult<string[]>([]);
+    private Task<string> error = Task.FromResult(string.Empty);
 
     private ServerHome(BerthHome home, IReadOnlyList<string> arguments) => (Home, this.arguments) = (home, arguments);
 
@@ -59,6 +60,15 @@ internal sealed class ServerHome : IAsyncDisposable
         return new ServerHome(home, arguments);
     }
 
+    /// <summary>Starts the server of a home that was set up.</summary>
+    public static async Task<ServerHome> StartOnAsync(
+        BerthHome home, CancellationToken cancel, params IReadOnlyList<string> arguments)
+    {
+        var server = new ServerHome(home, arguments);
+        await server.StartAgainAsync(cancel);
+        return server;
+    }
+
     /// <summary>Starts it, and waits until it says where it listens.</summary>
     /// <param name="cancel">Gives up.</param>
     /// <param name="samePlace">Whether it listens where it did before; else anywhere.</param>
@@ -68,7 +78,7 @@ internal sealed class ServerHome : IAsyncDisposable
         process = Home.StartBerth(["serve", "--urls", url, .. arguments]);
         var output = new StreamReader(new FileStream(process.Output!, FileAccess.Read, bufferSize: 1));
         var log = new StreamReader(new FileStream(process.Error!, FileAccess.Read, bufferSize: 1));
-        var error = log.ReadToEndAsync(cancel);
+        error = log.ReadToEndAsync(cancel);
         var listens = await WordAfterAsync(output, "listens at ", error, cancel);
         Urls = [.. listens.Split(", ").Select(each => new Uri(each))];
         Url = Urls[0];
@@ -86,6 +96,9 @@ internal sealed class ServerHome : IAsyncDisposable
         process!.Signal(9);
         await EndAsync(cancel);
     }
+
+    /// <summary>What it has logged, once it has ended.</summary>
+    public Task<string> LogAsync() => error;
 
     /// <summary>Waits for its end.</summary>
     public async Task<int?> EndAsync(CancellationToken cancel)
