@@ -6,9 +6,9 @@ if (args is ["server", var serving, var to])
     return await ServerAsync(Path.GetFullPath(serving), to);
 }
 
-// server: a server under load, with a fake CLI. local: local mode against the bare CLI. docker: local mode against Docker mode. start: of that only how long a
-// running process takes to start the CLI. Then the published program, the CLI's binary, the Markdown file to write,
-// how many runs of each, and the image.
+// server: a server under load, with a fake CLI; the published program and the Markdown file to write. local: local mode
+// against the bare CLI. docker: local mode against Docker mode. start: of that only how long a running process takes to
+// start the CLI. Then the published program, the CLI's binary, the Markdown file, how many runs of each, and the image.
 if (args is not [var what and ("local" or "docker" or "start"), var berth, var claude, var report, .. var rest])
 {
     await Console.Error.WriteLineAsync(

@@ -294,7 +294,8 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
                 Fault.User);
         }
 
-        if (reference is not null && (reference.Length == 0 || reference[0] is '-' or '^' || reference.Any(char.IsControl)))
+        if (reference is not null
+            && (reference.Length == 0 || reference[0] is '-' or '^' || reference.Any(char.IsControl)))
         {
             throw new FailureException(
                 "ref_invalid",
