@@ -33,7 +33,8 @@ internal static class ManyRuns
     {
         Directory.CreateDirectory(home);
         var time = new PastTime(DateTimeOffset.UtcNow - Month);
-        var runs = new RunStore(Database.Open(Path.Combine(home, "berth.db")), time);
+        var runs = new RunStore(
+            Database.Open(Path.Combine(home, "berth.db"), connectionString: null), HomeName.Alone, time);
         var ids = new List<string>();
         for (var i = 0; i < Count; i++)
         {

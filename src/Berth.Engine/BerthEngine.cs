@@ -290,25 +290,8 @@ internal sealed class BerthEngine
     /// <summary>Writes a run's changes as git shows them; nothing where there are none.</summary>
     /// <exception cref="FailureException"><c>changes_gone</c>: there were some, and no repository has them any
     /// more.</exception>
-    public async Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel)
-    {
-        var run = runs.Find(id)!;
-        if (run.Progress is not { Work: { } work, Workspace: { } prepared })
-        {
-            return;
-        }
-
-        var written = await workspaces.DiffAsync(prepared.Run, work.HeadCommit, order, output, cancel);
-        if (!written.HasWork)
-        {
-            throw new FailureException(
-                "changes_gone",
-                $"The changes of run {id} are in no repository any more that Berth knows of: {prepared.Run.Mirror} "
-                    + $"was removed, or has lost the commit {work.HeadCommit}.",
-                $"berth show {RunId.Short(id)} still says which files they were in.",
-                Fault.Nobody);
-        }
-    }
+    public Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel) =>
+        RunDiff.WriteAsync(workspaces, runs.Find(id)!, order, output, cancel);
 
     /// <summary>Removes what ended runs still have, or says what that is.</summary>
     /// <exception cref="FailureException"><c>run_not_final</c>.</exception>

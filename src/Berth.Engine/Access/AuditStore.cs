@@ -8,7 +8,8 @@ internal sealed class AuditStore(Database database, TimeProvider time)
 {
     /// <summary>Notes what somebody did.</summary>
     /// <param name="caller">Who.</param>
-    /// <param name="action">What: <c>run.create</c>, <c>run.cancel</c>, <c>run.cleanup</c>, <c>workflow.replace</c>, …</param>
+    /// <param name="action">What: <c>run.create</c>, <c>run.cancel</c>, <c>run.cleanup</c>,
+    /// <c>workflow.replace</c>, …</param>
     /// <param name="runId">To which run, or to which workflow, or null.</param>
     /// <param name="address">From where.</param>
     public void Add(Caller caller, string action, string? runId, string address) => database.Execute(

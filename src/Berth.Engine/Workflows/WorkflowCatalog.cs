@@ -94,7 +94,8 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
         catch (FailureException wrong)
         {
             return new WorkflowListing(
-                name, places.FirstOrDefault(string.Empty), Description: string.Empty, wrong.Failure, [.. places.Skip(1)]);
+                name, places.FirstOrDefault(string.Empty), Description: string.Empty, wrong.Failure,
+                [.. places.Skip(1)]);
         }
     }
 

@@ -64,10 +64,10 @@ internal sealed class ApiCalls(ServerHome server, string run)
     }
 
     /// <summary>A request of an operation.</summary>
-    public HttpRequestMessage Request(ApiOperation operation, string token, string? body = null, string? parameter = null)
+    public HttpRequestMessage Request(ApiOperation operation, string token)
     {
-        var request = server.Request(new HttpMethod(operation.Method), PathOf(operation, parameter), token);
-        if ((body ?? BodyOf(operation)) is { } text)
+        var request = server.Request(new HttpMethod(operation.Method), PathOf(operation), token);
+        if (BodyOf(operation) is { } text)
         {
             request.Content = new StringContent(text, Encoding.UTF8, "application/json");
         }

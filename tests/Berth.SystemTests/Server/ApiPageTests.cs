@@ -16,7 +16,8 @@ public sealed class ApiPageTests
 
         using var browser = server.Home.StartProgram(
             "/usr/bin/env", null, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            "--no-first-run", "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr",
+            "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--enable-logging=stderr",
             $"--user-data-dir={profile}", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
             "--virtual-time-budget=20000", "--dump-dom", $"{server.Url}swagger");
         var shown = await browser.EndAsync(Soon);

@@ -53,7 +53,10 @@ public sealed class ApiRefusalTests
                 await asked.RefusesAsync(new(operation, 400, "request_invalid") { Body = body });
             }
 
-            await asked.RefusesAsync(new(operation, 413, "body_too_large") { Body = new string(' ', 33 * 1024 * 1024) });
+            await asked.RefusesAsync(new(operation, 413, "body_too_large")
+            {
+                Body = new string(' ', 33 * 1024 * 1024),
+            });
             await asked.RefusesAsync(new(operation, 415, "media_type_not_json") { Body = "<x/>", Type = "text/xml" });
             var schema = ApiDocument.NameOf(operation.Definition.GetProperty("requestBody").GetProperty("content")
                 .GetProperty("application/json").GetProperty("schema"))!;

@@ -51,18 +51,15 @@ internal sealed class AskedServer : IAsyncDisposable
     {
         // Each request comes from another address, as its proxy says: wrong tokens do not wait for each other.
         var server = await ServerHome.StartAsync(cancel, [("BERTH_PROXIES", "127.0.0.1")]);
-        var run = await server.SubmitAsync("text Done.", cancel);
-        var id = run.GetProperty("id").GetString()!;
-        await server.FinalAsync(id, cancel);
-        var (made, why) = await server.AskAsync(
-            HttpMethod.Post, "/api/v1/workflows", cancel, ApiCalls.WorkflowBody(ApiCalls.Workflow));
-        Assert.True(made == HttpStatusCode.Created, why);
-        return new AskedServer(server, id)
+        try
         {
-            Viewer = await TokenAsync(server, "viewer", cancel),
-            Operator = await TokenAsync(server, "operator", cancel),
-            before = ServerState.Of(server),
-        };
+            return await FurnishAsync(server, cancel);
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Asks, and sees it refused.</summary>
@@ -136,6 +133,22 @@ internal sealed class AskedServer : IAsyncDisposable
     {
         http.Dispose();
         await Server.DisposeAsync();
+    }
+
+    private static async Task<AskedServer> FurnishAsync(ServerHome server, CancellationToken cancel)
+    {
+        var run = await server.SubmitAsync("text Done.", cancel);
+        var id = run.GetProperty("id").GetString()!;
+        await server.FinalAsync(id, cancel);
+        var (made, why) = await server.AskAsync(
+            HttpMethod.Post, "/api/v1/workflows", cancel, ApiCalls.WorkflowBody(ApiCalls.Workflow));
+        Assert.True(made == HttpStatusCode.Created, why);
+        return new AskedServer(server, id)
+        {
+            Viewer = await TokenAsync(server, "viewer", cancel),
+            Operator = await TokenAsync(server, "operator", cancel),
+            before = ServerState.Of(server),
+        };
     }
 
     private static string AssertProblem(string text, int status)

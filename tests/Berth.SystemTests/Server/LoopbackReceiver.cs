@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Berth.SystemTests.Server;
 
@@ -16,11 +17,13 @@ internal sealed class LoopbackReceiver : IAsyncDisposable
     private readonly WebApplication application;
     private int count;
 
-    private LoopbackReceiver(Func<int, HttpContext, Task> answer)
+    private LoopbackReceiver(Func<int, HttpContext, Task> answer, HttpProtocols protocols)
     {
         this.answer = answer;
         var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseKestrelCore()
+            .ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(each => each.Protocols = protocols))
+            .UseUrls("http://127.0.0.1:0");
         application = builder.Build();
         application.Run(TakeAsync);
     }
@@ -33,11 +36,13 @@ internal sealed class LoopbackReceiver : IAsyncDisposable
 
     /// <summary>Starts one.</summary>
     /// <param name="cancel">Gives up.</param>
+    /// <param name="protocols">What it speaks.</param>
     /// <param name="answer">How it answers, by the number of the request from 1 on. Default: 200.</param>
     public static async Task<LoopbackReceiver> StartAsync(
-        CancellationToken cancel, Func<int, HttpContext, Task>? answer = null)
+        CancellationToken cancel, Func<int, HttpContext, Task>? answer = null,
+        HttpProtocols protocols = HttpProtocols.Http1)
     {
-        var receiver = new LoopbackReceiver(answer ?? ((_, _) => Task.CompletedTask));
+        var receiver = new LoopbackReceiver(answer ?? ((_, _) => Task.CompletedTask), protocols);
         await receiver.application.StartAsync(cancel);
         return receiver;
     }

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Xunit;
 
 namespace Berth.SystemTests.Server;
@@ -88,6 +90,34 @@ public sealed class ServerTelemetryTests
 
         Assert.True(root.IsError);
         Assert.Equal("cancelled", root.Attributes["error.type"]);
+    }
+
+    [Fact]
+    public async Task It_speaks_gRPC_where_nobody_names_a_protocol()
+    {
+        const int Prefix = 5;
+        await using var receiver = await LoopbackReceiver.StartAsync(
+            Soon,
+            (_, context) =>
+            {
+                context.Response.ContentType = "application/grpc";
+                context.Response.AppendTrailer("grpc-status", "0");
+                return context.Response.Body.WriteAsync(new byte[Prefix], context.RequestAborted).AsTask();
+            },
+            HttpProtocols.Http2);
+        var settings = To(receiver.Url).Where(each => each.Name is not "OTEL_EXPORTER_OTLP_PROTOCOL");
+        await using var server = await ServerHome.StartAsync(Soon, [.. settings]);
+
+        await server.AskAsync(HttpMethod.Get, "/api/v1/runs", Soon);
+        await Eventually.TrueAsync(
+            () => receiver.Requests.Any(
+                request => request.Path.EndsWith("MetricsService/Export", StringComparison.Ordinal)
+                    && OtlpReading.Points(request.Body[Prefix..]).Any(point => point.Metric is "berth.queue.depth")),
+            "the metrics come");
+        await server.Home.BerthAsync(Soon, "drain");
+        await server.EndAsync(Soon);
+
+        Assert.DoesNotContain("nobody took the telemetry", server.Log, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -56,7 +56,7 @@ public sealed class WorkflowApiTests
         var (put, why) = await AskAsync(server, HttpMethod.Put, $"{All}/fix", Body);
         var (delete, _) = await AskAsync(server, HttpMethod.Delete, $"{All}/fix");
         var (post, ours) = await AskAsync(
-            server, HttpMethod.Post, All, Body.Replace("{\"prompt\"", "{\"name\":\"fix\",\"prompt\"", StringComparison.Ordinal));
+            server, HttpMethod.Post, All, Body.Insert(1, "\"name\":\"fix\","));
         var (back, _) = await AskAsync(server, HttpMethod.Delete, $"{All}/fix");
         var (_, after) = await AskAsync(server, HttpMethod.Get, $"{All}/fix");
 

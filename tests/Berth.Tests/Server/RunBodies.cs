@@ -13,12 +13,14 @@ internal static class RunBodies
     private static readonly string[] Words =
     [
         "", "implement", "nosuch", "../x", "a\\u0000b", "\\ud800", "\\uD83D\\uDE00", "docker", "none", "-x", "ext::sh",
-        "file:///etc", "/etc", "https://ada:pw@git.example.com/x.git", "9".PadLeft(300, '9'), "\\u202e", "{}", "'; drop table runs",
+        "file:///etc", "/etc", "https://ada:pw@git.example.com/x.git", "9".PadLeft(300, '9'), "\\u202e", "{}",
+        "'; drop table runs",
     ];
 
     private static readonly string[] Leaves =
     [
-        "null", "true", "false", "0", "-1", "1", "1.5", "1e400", "-1e-400", "99999999999999999999", "3.0", "[]", "{}", "101",
+        "null", "true", "false", "0", "-1", "1", "1.5", "1e400", "-1e-400", "99999999999999999999", "3.0", "[]", "{}",
+        "101",
     ];
 
     /// <summary>A body that is valid but for its repository, which is nowhere.</summary>
@@ -61,7 +63,8 @@ internal static class RunBodies
         var inner = Value(depth - 1);
         var members =
             from length in Gen.Choose(0, 3)
-            from names in Gen.OneOf(Gen.Elements(RunOrders.Fields).Select(name => $"\"{name}\""), Text()).ArrayOf(length)
+            from names in Gen.OneOf(
+                Gen.Elements(RunOrders.Fields).Select(name => $"\"{name}\""), Text()).ArrayOf(length)
             from values in inner.ArrayOf(length)
             select $"{{{string.Join(",", names.Zip(values, (name, value) => $"{name}:{value}"))}}}";
         return Gen.OneOf(leaf, members, inner.ArrayOf(3).Select(all => $"[{string.Join(",", all)}]"));

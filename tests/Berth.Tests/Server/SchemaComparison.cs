@@ -110,7 +110,8 @@ internal sealed class SchemaComparison(ApiDocument document, HashSet<string> see
         // What may be anything may be null.
         return ApiDocument.NameOf(schema) is null
             && (!schema.TryGetProperty("type", out var type)
-                || (type.ValueKind == JsonValueKind.Array && type.EnumerateArray().Any(each => each.ValueEquals("null"))));
+                || (type.ValueKind == JsonValueKind.Array
+                    && type.EnumerateArray().Any(each => each.ValueEquals("null"))));
     }
 
     private static IEnumerable<string> Types(JsonElement schema) =>

@@ -43,7 +43,8 @@ public sealed class OwnWorkflowsTests : IDisposable
     [Fact]
     public void Variables_are_read_as_they_were_written()
     {
-        var words = Gen.Elements("\"", "\\", "\\n", "$", "#", " ", "'", "\n", "\r", "\t", "=", "export X=", "é", "😀", "a");
+        var words = Gen.Elements(
+            "\"", "\\", "\\n", "$", "#", " ", "'", "\n", "\r", "\t", "=", "export X=", "é", "😀", "a");
         var values = words.ArrayOf().Select(string.Concat);
 
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(500), Prop.ForAll(values.ToArbitrary(), value =>
