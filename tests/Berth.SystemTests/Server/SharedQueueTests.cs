@@ -12,7 +12,8 @@ public sealed class SharedQueueTests
 {
     private const int Runs = 200;
     private const string Works = "bash echo hello > hello.txt\n---\ntext Done.";
-    private const string WaitsFor = "bash while [ ! -e go ]; do sleep 0.05; done; echo hello > hello.txt\n---\ntext Done.";
+    private const string WaitsFor =
+        "bash while [ ! -e go ]; do sleep 0.05; done; echo hello > hello.txt\n---\ntext Done.";
 
     // A CLI that costs nothing: the queue is what is tried here.
     private const string Cli = """
@@ -187,7 +188,8 @@ public sealed class SharedQueueTests
     {
         var journal = Path.Combine(server.Home.Home, "runs", id, "events.ndjson");
         return File.Exists(journal)
-            ? File.ReadLines(journal).Count(line => line.Contains("\"type\":\"agent_started\"", StringComparison.Ordinal))
+            ? File.ReadLines(journal).Count(
+                line => line.Contains("\"type\":\"agent_started\"", StringComparison.Ordinal))
             : 0;
     }
 }
