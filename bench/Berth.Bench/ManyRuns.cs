@@ -63,7 +63,7 @@ internal static class ManyRuns
     {
         Workflow = Workflows[number % Workflows.Length],
         Repository = Repository(number % Repositories),
-        Branch = string.Create(CultureInfo.InvariantCulture, $"berth/work/{number}"),
+        Branch = string.Create(CultureInfo.InvariantCulture, $"berth/implement/{number}"),
         Ticket = new RunTicket(ViaServer: true, "ada")
         {
             Labels = new Dictionary<string, string>(StringComparer.Ordinal)

@@ -11,6 +11,8 @@ internal sealed class ServerUnderLoad(Ground ground, ReportTable table, Cancella
 {
     private const int Asked = 200;
     private const int Alone = 60;
+    private const int Beside = 100;
+    private const int TalkBeside = 100;
     private const int Readers = 1000;
     private const int Said = 150;
     private const int Queued = 200;
@@ -41,6 +43,7 @@ internal sealed class ServerUnderLoad(Ground ground, ReportTable table, Cancella
         await AskAsync(server, ids);
         await SubmitAloneAsync(server);
         await ReadAsync(server);
+        await SubmitBesideWorkAsync(server);
         await QueueAsync(server);
         await Task.Delay(Settling, cancel);
         table.AtMost("memory of the server after all of this, idle again", server.Memory, MaxIdle, "MiB");
@@ -54,7 +57,7 @@ internal sealed class ServerUnderLoad(Ground ground, ReportTable table, Cancella
         Mode = "local",
         ModeReason = "the default says local",
         Repository = ManyRuns.Repository(0),
-        Branch = "berth/work/0",
+        Branch = "berth/implement/0",
         SessionId = "00000000-0000-0000-0000-000000000001",
         AllowedTools = ["Read", "Edit", "Bash(git status:*)"],
         Timeout = TimeSpan.FromMinutes(30),
@@ -123,12 +126,43 @@ internal sealed class ServerUnderLoad(Ground ground, ReportTable table, Cancella
         table.Tell("the first of them, for which the CLI is tried", times[0], "ms");
     }
 
+    // As agents work: they wait for the model, and say something now and then.
+    private async Task SubmitBesideWorkAsync(RunningServer server)
+    {
+        NoteLoad("the submissions beside runs at work");
+        var ids = new List<string>();
+        for (var i = 0; i < Slots; i++)
+        {
+            ids.Add(await server.SubmitAsync(ground.Repository, "Please talk.\n" + Talk(TalkBeside), cancel));
+        }
+
+        foreach (var id in ids)
+        {
+            await server.WaitAsync(id, run => run.GetProperty("state").ValueEquals("running"), cancel);
+        }
+
+        var times = new List<double>();
+        for (var i = 0; i < Beside; i++)
+        {
+            times.Add(await TimeAsync(async () => ids.Add(await server.SubmitAsync(
+                ground.Repository, "Please do it.\n!say done\n", cancel))));
+            await Task.Delay(BetweenSubmits, cancel);
+        }
+
+        Judge($"submit, while {Slots} runs work and say something five times a second", times, MaxSubmit);
+        foreach (var id in ids)
+        {
+            await server.WaitAsync(id, IsOver, cancel);
+        }
+    }
+
+    private static string Talk(int steps) => string.Concat(Enumerable.Range(0, steps).Select(
+        i => string.Create(CultureInfo.InvariantCulture, $"!say This is what I do now, step {i}.\n!sleep 0.2\n")));
+
     private async Task ReadAsync(RunningServer server)
     {
         NoteLoad("the readers");
-        var talk = string.Concat(Enumerable.Range(0, Said).Select(
-            i => string.Create(CultureInfo.InvariantCulture, $"!say This is what I do now, step {i}.\n!sleep 0.2\n")));
-        var id = await server.SubmitAsync(ground.Repository, "Please talk.\n" + talk, cancel);
+        var id = await server.SubmitAsync(ground.Repository, "Please talk.\n" + Talk(Said), cancel);
         await server.WaitAsync(id, run => run.GetProperty("state").ValueEquals("running"), cancel);
         var (before, cpu) = (server.Memory, server.ProcessorTime.Own);
         server.ForgetPeak();
@@ -171,7 +205,9 @@ internal sealed class ServerUnderLoad(Ground ground, ReportTable table, Cancella
 
         var took = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
         var (ownAfter, childrenAfter) = server.ProcessorTime;
-        Judge($"submit, while up to {Slots} runs work", times, MaxSubmit);
+        table.Tell("submit, while runs start and end as fast as the machine can: median",
+            ReportTable.Median(times), "ms");
+        table.Tell("the same: p95", ReportTable.Percentile(times, 0.95), "ms");
         table.AtMost($"{Queued} queued runs through {Slots} places: runs that did not succeed", failed, 0, "");
         table.Tell("from the first submission to the last run's end", took / 1000, "s");
         table.Tell("processor time of the server itself for each run", (ownAfter - own) / Queued, "ms");

@@ -43,13 +43,23 @@ internal sealed class RunSubmission(
                 id, plan, new WaitingFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, environment));
         }
 
-        directories.Create(
-            id,
-            new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets),
-            WarmRefill.KeyOf(options, plan));
         try
         {
+            directories.Create(
+                id,
+                new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets),
+                WarmRefill.KeyOf(options, plan));
             return runs.Insert(id, plan);
+        }
+        catch (IOException unwritten)
+        {
+            directories.Remove(id);
+            throw new FailureException(
+                "run_record_not_written",
+                $"The directory of the run {id} could not be written: {unwritten.Message}",
+                "Make room on the disk: berth cleanup --all removes old workspaces.",
+                Fault.Operator,
+                unwritten);
         }
         catch
         {

@@ -13,6 +13,8 @@ namespace Berth.Engine;
 internal sealed class SharedQueue(
     BerthOptions options, string home, RunStore runs, RunDirectories directories, ServerStore servers)
 {
+    private static readonly TimeSpan TwinPoll = TimeSpan.FromMilliseconds(250);
+
     /// <summary>Whether there can be other homes.</summary>
     public bool IsShared => runs.AreShared;
 
@@ -74,19 +76,45 @@ internal sealed class SharedQueue(
         ],
     };
 
-    /// <summary>Refuses to serve where another home has this one's name, and lives.</summary>
+    /// <summary>Refuses to serve where another home has this one's name, and lives: its number is watched for as long as
+    /// a server may be silent. Returns at once where the name is this place's, or nobody's.</summary>
+    /// <param name="away">After how long without a sign of life a server counts as away.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="announce">Takes why it has to be waited for.</param>
+    /// <param name="cancel">Gives up.</param>
     /// <exception cref="FailureException"><c>server_id_taken</c>.</exception>
-    public void RefuseTwins(TimeSpan away, DateTimeOffset now)
+    public async Task RefuseTwinsAsync(
+        TimeSpan away, TimeProvider time, Action<string> announce, CancellationToken cancel)
     {
-        if (Find(home) is { } twin && !string.Equals(twin.Place, Place, StringComparison.Ordinal)
-            && now - twin.SeenAt < away)
+        if (!IsShared || Find(home) is not { Place.Length: > 0 } twin
+            || string.Equals(twin.Place, Place, StringComparison.Ordinal))
         {
-            throw new FailureException(
-                "server_id_taken",
-                $"The server of {twin.Place} calls itself {home} too, and was seen "
-                    + $"{(now - twin.SeenAt).TotalSeconds:0} seconds ago.",
-                $"Where {options.Home} is a copy of that one, remove the file server-id in it.",
-                Fault.Operator);
+            return;
+        }
+
+        announce($"{home} was at {twin.Place} before; for {away.TotalSeconds:0} s it is watched whether it lives there.");
+        var began = time.GetTimestamp();
+        using var poll = new PeriodicTimer(TwinPoll, time);
+        while (time.GetElapsedTime(began) < away && !cancel.IsCancellationRequested)
+        {
+            await poll.WaitForNextTickAsync(CancellationToken.None);
+            if (Find(home) is { } now && now.Beat != twin.Beat)
+            {
+                throw new FailureException(
+                    "server_id_taken",
+                    $"The server of {now.Place} calls itself {home} too, and lives.",
+                    $"Where {options.Home} is a copy of that one's home, remove the file server-id in the copy.",
+                    Fault.Operator);
+            }
+        }
+    }
+
+    /// <summary>Says that the server of this home has ended in order.</summary>
+    public void Leave()
+    {
+        if (IsShared)
+        {
+            servers.Leave(home);
         }
     }
 
@@ -107,7 +135,8 @@ internal sealed class SharedQueue(
     public int Release(ServerRow away) => servers.Release(
         away.Id, JsonSerializer.Serialize(new RunProgress(), RunJson.Default.RunProgress));
 
-    /// <summary>Ends the runs of a server that has been away for longer than any run may take.</summary>
+    /// <summary>Ends the runs of a server that has been away for longer than any run may take, and forgets
+    /// it.</summary>
     /// <returns>How many.</returns>
     public int GiveUp(ServerRow gone)
     {
@@ -120,7 +149,9 @@ internal sealed class SharedQueue(
                 "Its work, if there is any, is on that machine. Run it again.",
                 Fault.Operator),
         };
-        return servers.GiveUp(gone.Id, JsonSerializer.Serialize(outcome, RunJson.Default.RunOutcome));
+        var lost = servers.GiveUp(gone.Id, JsonSerializer.Serialize(outcome, RunJson.Default.RunOutcome));
+        servers.Forget(gone.Id);
+        return lost;
     }
 
     /// <summary>Removes the directories of runs that were given to another home while this one was away.</summary>

@@ -44,6 +44,10 @@ internal sealed partial class BerthServer(
     private const string Listed = "docs/API.md lists the addresses.";
     private static readonly TimeSpan LetGoLimit = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CloseLimit = TimeSpan.FromSeconds(1);
+
+    // Of the 5 s in which it is to be gone, some are the process's own.
+    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(4.5);
+
     private volatile bool isReady;
     private ServerTelemetry? telemetry;
 
@@ -64,7 +68,7 @@ internal sealed partial class BerthServer(
         ThreadPool.SetMinThreads(LeastThreads, LeastThreads);
         var keys = WebhookKeys.Read(options.Server.Webhooks);
         using var home = ServerLock.Take(options.Home); // (1)
-        engine.Queue.RefuseTwins(options.Server.Away, time.GetUtcNow());
+        await engine.Queue.RefuseTwinsAsync(options.Server.Away, time, start.Announce, stop);
         await using var application = Build(keys, stop, out var dispatcher);
         await using var running = dispatcher;
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
@@ -88,10 +92,24 @@ internal sealed partial class BerthServer(
 
         isReady = false; // (5)
         LogDrains(log);
+        var began = time.GetTimestamp();
         using var close = new CancellationTokenSource(CloseLimit, time);
         await application.StopAsync(close.Token);
         await dispatcher.LetGoAsync(LetGoLimit);
-        await (telemetry?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await (telemetry?.EndAsync(EndLimit - time.GetElapsedTime(began)) ?? Task.CompletedTask);
+        Leave();
+    }
+
+    private void Leave()
+    {
+        try
+        {
+            engine.Queue.Leave();
+        }
+        catch (DbException)
+        {
+            // The database is away; whoever serves this home at another place next then watches for a while first.
+        }
     }
 
     /// <summary>Puts it together; it does not listen yet.</summary>
@@ -118,11 +136,12 @@ internal sealed partial class BerthServer(
         telemetry = ServerTelemetry.StartIfWanted(
             engine, options, time, application.Services.GetRequiredService<ILogger<ServerTelemetry>>());
         dispatcher = new Dispatcher(
-            engine, limits, presence, time, application.Services.GetRequiredService<ILogger<Dispatcher>>())
+            engine, limits, presence, () => Capacity.Lacking(options) is null, time,
+            application.Services.GetRequiredService<ILogger<Dispatcher>>())
         {
             Ended = telemetry is { } told ? told.Ended : null,
         };
-        Route(application, dispatcher, stop);
+        Route(application, dispatcher, new Forwarding(engine, presence, time), stop);
         return application;
     }
 
@@ -141,9 +160,9 @@ internal sealed partial class BerthServer(
         });
     }
 
-    private void Route(WebApplication application, Dispatcher dispatcher, CancellationToken stop)
+    private void Route(
+        WebApplication application, Dispatcher dispatcher, Forwarding forwarding, CancellationToken stop)
     {
-        var forwarding = new Forwarding(engine, time);
         application.Lifetime.ApplicationStopped.Register(forwarding.Dispose);
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
         var gatekeeper = new Gatekeeper(engine, start.IsOpen, time);

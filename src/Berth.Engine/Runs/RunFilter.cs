@@ -6,7 +6,9 @@ namespace Berth.Engine.Runs;
 /// <param name="Repository">Its repository.</param>
 /// <param name="Priority">Higher waits less.</param>
 /// <param name="IsCancelled">Whether a stop was asked for: then it needs no place, only an end.</param>
-internal sealed record WaitingRun(string Id, string Workflow, string Repository, int Priority, bool IsCancelled);
+/// <param name="IsTaken">Whether it is this home's already.</param>
+internal sealed record WaitingRun(
+    string Id, string Workflow, string Repository, int Priority, bool IsCancelled, bool IsTaken = true);
 
 /// <summary>Which runs, and which page of them. Null is any.</summary>
 internal sealed record RunFilter

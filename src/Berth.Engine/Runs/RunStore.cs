@@ -147,12 +147,13 @@ internal sealed class RunStore(Database database, string home, TimeProvider time
     /// first.</summary>
     public IReadOnlyList<WaitingRun> ListWaiting(int limit) => database.Query(
         """
-        select id, workflow, repository, priority, cancel from runs
+        select id, workflow, repository, priority, cancel, server from runs
         where state = 'queued' and via_server = 1 and (server is null or server = @home)
         order by priority desc, created_at, id limit @limit
         """,
         row => new WaitingRun(
-            row.GetString(0), row.GetString(1), row.GetString(2), row.GetInt32(3), row.GetInt32(4) > 0),
+            row.GetString(0), row.GetString(1), row.GetString(2), row.GetInt32(3), row.GetInt32(4) > 0,
+            !row.IsDBNull(5)),
         ("home", home),
         ("limit", limit));
 

@@ -65,5 +65,11 @@ internal sealed class ServerStore(Database database, TimeProvider time)
         ("outcome", outcome),
         ("now", Now()));
 
+    /// <summary>Says that a server has ended in order: its home may be another place's from here on.</summary>
+    public void Leave(string id) => database.Execute("update servers set place = '' where id = @id", ("id", id));
+
+    /// <summary>Takes a server out of the table. One that comes back all the same stands in it again.</summary>
+    public void Forget(string id) => database.Execute("delete from servers where id = @id", ("id", id));
+
     private string Now() => time.GetUtcNow().UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
 }

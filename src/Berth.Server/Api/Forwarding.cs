@@ -1,6 +1,7 @@
 using Berth.Engine;
 using Berth.Engine.Runs;
 using Berth.Protocol;
+using Berth.Server.Dispatch;
 using Microsoft.AspNetCore.Http;
 
 namespace Berth.Server.Api;
@@ -11,9 +12,10 @@ namespace Berth.Server.Api;
 /// The asker's own token goes along, which is as good there: the servers share the table. What is forwarded is not
 /// forwarded again.
 /// </remarks>
-internal sealed class Forwarding(BerthEngine engine, TimeProvider time) : IDisposable
+internal sealed class Forwarding(BerthEngine engine, Presence presence, TimeProvider time) : IDisposable
 {
     private const string Mark = "Berth-Forwarded";
+    private const string AwayCode = "server_away";
     private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
 
@@ -39,9 +41,12 @@ internal sealed class Forwarding(BerthEngine engine, TimeProvider time) : IDispo
         using var answer = await AskAsync(context, run.Server, context.RequestAborted);
         context.Response.StatusCode = (int)answer.StatusCode;
         context.Response.ContentType = answer.Content.Headers.ContentType?.ToString();
-        if (answer.Headers.RetryAfter is { } later)
+        foreach (var name in new[] { "Retry-After", "Cache-Control", "X-Accel-Buffering" })
         {
-            context.Response.Headers.RetryAfter = later.ToString();
+            if (answer.Headers.TryGetValues(name, out var values))
+            {
+                context.Response.Headers[name] = values.ToArray();
+            }
         }
 
         await CopyAsync(context, answer, context.RequestAborted);
@@ -66,16 +71,25 @@ internal sealed class Forwarding(BerthEngine engine, TimeProvider time) : IDispo
         return run;
     }
 
-    /// <summary>Goes on with an answer that has begun here with what the run's server says.</summary>
+    /// <summary>Goes on with an answer that has begun here with what the run's server says. Where that one is away it
+    /// breaks off, and its reader goes on where he was.</summary>
     public async Task GoOnAsync(HttpContext context, RunView run, CancellationToken cancel)
     {
-        using var answer = await AskAsync(context, run.Server!, cancel);
-        if (!answer.IsSuccessStatusCode)
+        try
         {
-            throw Away(run.Server!);
+            using var answer = await AskAsync(context, run.Server!, cancel);
+            if (answer.IsSuccessStatusCode)
+            {
+                await CopyAsync(context, answer, cancel);
+                return;
+            }
+        }
+        catch (FailureException away) when (away.Failure.Code is AwayCode)
+        {
+            // As below.
         }
 
-        await CopyAsync(context, answer, cancel);
+        context.Abort();
     }
 
     public void Dispose() => http.Dispose();
@@ -83,7 +97,8 @@ internal sealed class Forwarding(BerthEngine engine, TimeProvider time) : IDispo
     private async Task<HttpResponseMessage> AskAsync(HttpContext context, string server, CancellationToken cancel)
     {
         var asked = context.Request;
-        if (asked.Headers.ContainsKey(Mark) || engine.Queue.Find(server) is not { } row)
+        if (asked.Headers.ContainsKey(Mark) || !await presence.IsAliveAsync(server, cancel)
+            || engine.Queue.Find(server) is not { } row)
         {
             throw Away(server);
         }
@@ -129,7 +144,7 @@ internal sealed class Forwarding(BerthEngine engine, TimeProvider time) : IDispo
     }
 
     private static FailureException Away(string server, Exception? silent = null) => new(
-        "server_away",
+        AwayCode,
         $"The run is in the home of the server {server}, which does not answer.",
         "Try again when it is back; the run itself goes on under its supervisor.",
         Fault.Operator,

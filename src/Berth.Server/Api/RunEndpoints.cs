@@ -32,13 +32,19 @@ internal sealed class RunEndpoints(
         routes.MapGet(OneRun + "/diff", InItsHome(DiffAsync)).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun + "/patch", InItsHome(PatchAsync)).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun + "/log", InItsHome(LogAsync)).WithMetadata(new NeedsRole(Role.Viewer));
-        routes.MapGet(OneRun + "/events", EventsAsync).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/events", InItsHome(EventsAsync)).WithMetadata(new NeedsRole(Role.Viewer));
     }
 
     // What only the home of the run has is asked of that one's server.
     private RequestDelegate InItsHome(RequestDelegate answer) => async context =>
     {
-        if (!await forwarding.AnswerAsync(context, RunOf(context)))
+        var run = RunOf(context);
+        if (context.Request.Query["follow"] is ["true"])
+        {
+            run = await forwarding.TakenAsync(run, context.RequestAborted);
+        }
+
+        if (!await forwarding.AnswerAsync(context, run))
         {
             await answer(context);
         }

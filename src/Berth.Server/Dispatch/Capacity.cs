@@ -13,10 +13,19 @@ internal static class Capacity
     /// <exception cref="FailureException"><c>disk_low</c>, <c>memory_low</c>.</exception>
     public static void Check(BerthOptions options)
     {
+        if (Lacking(options) is { } lacking)
+        {
+            throw new FailureException(lacking);
+        }
+    }
+
+    /// <summary>What there is too little of, or null.</summary>
+    public static Failure? Lacking(BerthOptions options)
+    {
         var disk = new DriveInfo(options.RunsRoot ?? options.Home).AvailableFreeSpace;
         if (disk < options.Server.LeastDisk)
         {
-            throw new FailureException(
+            return new Failure(
                 "disk_low",
                 string.Create(
                     CultureInfo.InvariantCulture,
@@ -25,16 +34,15 @@ internal static class Capacity
                 Fault.Operator);
         }
 
-        if (Available() is { } memory && memory < options.Server.LeastMemory)
-        {
-            throw new FailureException(
+        return Available() is { } memory && memory < options.Server.LeastMemory
+            ? new Failure(
                 "memory_low",
                 string.Create(
                     CultureInfo.InvariantCulture,
                     $"{memory / Mebi} MiB of memory are available, and {options.Server.LeastMemory / Mebi} must be."),
                 "Try again when other runs have ended.",
-                Fault.Operator);
-        }
+                Fault.Operator)
+            : null;
     }
 
     // proc_meminfo(5): what can be had without swapping, in KiB.

@@ -14,8 +14,8 @@ namespace Berth.Server.Dispatch;
 /// supervisor.
 /// </remarks>
 internal sealed partial class Dispatcher(
-    BerthEngine engine, PlaceLimits limits, Presence presence, TimeProvider time, ILogger<Dispatcher> log)
-    : IAsyncDisposable
+    BerthEngine engine, PlaceLimits limits, Presence presence, Func<bool> hasRoom, TimeProvider time,
+    ILogger<Dispatcher> log) : IAsyncDisposable
 {
     // More than can have a place in one turn by far; who waits behind them is looked at in the next.
     private const int MostLookedAt = 2000;
@@ -168,6 +168,12 @@ internal sealed partial class Dispatcher(
         {
             // It needs no place, only an end.
             Host(cancelled.Id, place: null);
+        }
+
+        if (engine.Queue.IsShared && waiting.Exists(run => !run.IsTaken) && !hasRoom())
+        {
+            // It was accepted elsewhere, perhaps, and another server may have more room.
+            waiting.RemoveAll(run => !run.IsTaken);
         }
 
         var placed = hosted.Values.Select(run => run.Place).OfType<PlacedRun>().ToList();

@@ -10,7 +10,17 @@ internal sealed partial class ExportHealth(TimeProvider time, ILogger log)
     private static readonly TimeSpan Silence = TimeSpan.FromHours(1);
     private readonly Lock gate = new();
     private bool isBad;
+    private bool isEnding;
     private long? said;
+
+    /// <summary>From now on nothing is said: what the end cuts off is nobody's failure.</summary>
+    public void End()
+    {
+        lock (gate)
+        {
+            isEnding = true;
+        }
+    }
 
     /// <summary>Takes how a try went, and gives it back.</summary>
     public ExportResult Heard(ExportResult result)
@@ -18,6 +28,11 @@ internal sealed partial class ExportHealth(TimeProvider time, ILogger log)
         lock (gate)
         {
             var failed = result != ExportResult.Success;
+            if (isEnding)
+            {
+                return result;
+            }
+
             if (failed && (said is null || time.GetElapsedTime(said.Value) > Silence))
             {
                 said = time.GetTimestamp();

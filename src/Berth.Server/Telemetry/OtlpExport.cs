@@ -15,7 +15,6 @@ namespace Berth.Server.Telemetry;
 /// </remarks>
 internal sealed class OtlpExport
 {
-    private const int EndMilliseconds = 700;
     private const int UsualInterval = 60_000;
     private readonly TracerProvider traces;
     private readonly MeterProvider metrics;
@@ -39,12 +38,23 @@ internal sealed class OtlpExport
     }
 
     /// <summary>Sends what is left, as far as that is quick.</summary>
-    public void End()
-    {
-        Parallel.Invoke(() => traces.Shutdown(EndMilliseconds), () => metrics.Shutdown(EndMilliseconds));
-        traces.Dispose();
-        metrics.Dispose();
-    }
+    /// <param name="milliseconds">How long that may take.</param>
+    public Task EndAsync(int milliseconds) =>
+        Task.WhenAll(
+            OnThread(() =>
+            {
+                traces.Shutdown(milliseconds);
+                traces.Dispose();
+            }),
+            OnThread(() =>
+            {
+                metrics.Shutdown(milliseconds);
+                metrics.Dispose();
+            }));
+
+    // These block; on threads of the pool they would keep the answers that they wait for from being read.
+    private static Task OnThread(Action action) => Task.Factory.StartNew(
+        action, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private sealed class Traces(OtlpExporterOptions options, ExportHealth health) : OtlpTraceExporter(options)
     {

@@ -12,17 +12,19 @@ namespace Berth.Server.Telemetry;
 /// server that dies in the middle, and the flow of a run knows nothing of this. A run's trace has no prompt, no result
 /// and no path. Where no place is named, no library is loaded.
 /// </remarks>
-internal sealed class ServerTelemetry : IAsyncDisposable
+internal sealed class ServerTelemetry : IDisposable
 {
     private const string EndpointVariable = "OTEL_EXPORTER_OTLP_ENDPOINT";
     private const string HeadersVariable = "OTEL_EXPORTER_OTLP_HEADERS";
     private const string OffVariable = "OTEL_SDK_DISABLED";
-    private static readonly TimeSpan EndLimit = TimeSpan.FromMilliseconds(800);
+    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan EndMargin = TimeSpan.FromMilliseconds(100);
 
     private readonly TimeProvider time;
     private readonly ServerMetrics metrics;
     private readonly RunTrace traces = new();
     private readonly OtlpExport export;
+    private readonly ExportHealth health;
 
     private ServerTelemetry(BerthEngine engine, TimeProvider time, ILogger log)
     {
@@ -30,7 +32,8 @@ internal sealed class ServerTelemetry : IAsyncDisposable
         metrics = new ServerMetrics(engine, time);
         var version = typeof(BerthEngine).Assembly
             .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? string.Empty;
-        export = new OtlpExport(version, new ExportHealth(time, log));
+        health = new ExportHealth(time, log);
+        export = new OtlpExport(version, health);
     }
 
     /// <summary>Starts it, or does nothing at all.</summary>
@@ -71,17 +74,25 @@ internal sealed class ServerTelemetry : IAsyncDisposable
         metrics.Answered(method, route, status, took);
 
     /// <summary>Sends what is left, as far as that is quick.</summary>
-    public async ValueTask DisposeAsync()
+    /// <param name="most">How long the server still has.</param>
+    public async Task EndAsync(TimeSpan most)
     {
+        health.End();
+        var limit = TimeSpan.FromTicks(Math.Clamp(most.Ticks, 0, EndLimit.Ticks));
         try
         {
-            await Task.Run(export.End).WaitAsync(EndLimit, time);
+            await export.EndAsync((int)limit.TotalMilliseconds).WaitAsync(limit + EndMargin, time);
         }
         catch (TimeoutException)
         {
             // Nobody takes it, and the server is to end: its threads end with the process.
         }
 
+        Dispose();
+    }
+
+    public void Dispose()
+    {
         metrics.Dispose();
         traces.Dispose();
     }

@@ -138,6 +138,7 @@ public sealed class SharedQueueTests
             ["env"] = new Dictionary<string, string>(StringComparer.Ordinal) { ["CANARY"] = "canary-value-1" },
         })).GetProperty("id").GetString()!;
         var reading = one.EventsAsync(waits, after: 0, Soon);
+        var following = one.AskAsync(HttpMethod.Get, $"/api/v1/runs/{waits}/log?follow=true", Soon);
         Assert.False(Directory.Exists(Path.Combine(one.Home.Home, "runs", waits)));
 
         await two.StartAgainAsync(Soon);
@@ -145,6 +146,7 @@ public sealed class SharedQueueTests
 
         Assert.Equal("run_finished", events[^1].GetProperty("data").GetProperty("type").GetString());
         Assert.Equal(events.Count, events[^1].GetProperty("seq").GetInt64());
+        Assert.Contains("\"type\":\"result\"", (await following).Body, StringComparison.Ordinal);
         Assert.Equal("succeeded", (await one.FinalAsync(waits, Soon)).GetProperty("state").GetString());
         Assert.True(Directory.Exists(Path.Combine(two.Home.Home, "runs", waits)));
         Assert.Equal(0L, postgres.Execute("select count(*) from run_files"));
@@ -154,7 +156,7 @@ public sealed class SharedQueueTests
     }
 
     [Fact]
-    public async Task A_copy_of_a_home_is_refused_while_the_first_one_lives()
+    public async Task A_copy_of_a_home_is_refused_while_the_first_one_lives_and_may_start_when_it_has_ended()
     {
         using var postgres = new PostgresPlace();
         await using var one = await PrepareAsync(postgres);
@@ -168,11 +170,17 @@ public sealed class SharedQueueTests
 
         Assert.Equal(1, refused.ExitCode);
         Assert.Contains("server_id_taken", refused.Error, StringComparison.Ordinal);
+        await one.KillAsync(Soon);
+        two.Token = one.Token;
+        await two.StartAgainAsync(Soon);
+        two.Signal(15);
+        Assert.Equal(0, await two.EndAsync(Soon));
+        Assert.Equal(string.Empty, postgres.Execute("select place from servers"));
     }
 
     private static Task<ServerHome> PrepareAsync(PostgresPlace postgres, string? program = null) =>
         ServerHome.PrepareAsync(
-            Soon, [("BERTH_DATABASE", postgres.ConnectionString), ("BERTH_AWAY", "2")], program);
+            Soon, PostgresPlace.SettingsOf(postgres, ("BERTH_AWAY", "2")), program);
 
     private static string Workspace(ServerHome server, string id) =>
         Path.Combine(server.Home.Home, "runs", id, "workspace");

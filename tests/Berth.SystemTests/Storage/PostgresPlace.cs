@@ -18,6 +18,11 @@ internal sealed class PostgresPlace : IDisposable
         Pooling = true,
     }.ConnectionString;
 
+    /// <summary>The settings of a server that uses it, where there is one, and others.</summary>
+    public static (string Name, string Value)[] SettingsOf(
+        PostgresPlace? place, params IEnumerable<(string Name, string Value)> others) =>
+        place is null ? [.. others] : [("BERTH_DATABASE", place.ConnectionString), .. others];
+
     /// <summary>Says something to it.</summary>
     /// <returns>What it answers with, or null.</returns>
     public object? Execute(string sql) => Execute(ConnectionString, sql);

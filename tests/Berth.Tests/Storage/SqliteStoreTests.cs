@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Berth.Engine.Runs;
 using Berth.Engine.Storage;
 using Berth.Protocol;
@@ -69,6 +70,28 @@ public sealed class SqliteDatabaseTests : IDisposable
 
         var refused = Assert.Throws<FailureException>(() => Database.Open(file.PathOf("newer.db"), null));
         Assert.Equal("database_newer", refused.Failure.Code);
+    }
+
+    [Fact]
+    public void A_database_of_an_older_Berth_is_brought_up_to_date_and_its_runs_are_this_homes()
+    {
+        using (var connection = new SqliteConnection($"Data Source={file.PathOf("older.db")}"))
+        {
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = SqliteMigrations.All[0] + SqliteMigrations.All[1] + """
+                ; insert into runs (id, state, workflow, mode, repository, created_at, plan, progress)
+                values ('a1', 'running', 'fix', 'local', '/r', '2026-05-04T12:00:00.0000000Z', $plan, '{}');
+                pragma user_version = 2;
+                """;
+            command.Parameters.AddWithValue("$plan", JsonSerializer.Serialize(Plans.Any(), RunJson.Default.RunPlan));
+            command.ExecuteNonQuery();
+        }
+
+        var runs = new RunStore(Database.Open(file.PathOf("older.db"), null), HomeName.Alone, TimeProvider.System);
+
+        Assert.Equal("a1", Assert.Single(runs.ListOpen()).Id);
+        Assert.True(runs.Move("a1", RunState.Running, RunState.Stopping));
     }
 
     [Fact]

@@ -1,12 +1,12 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using Berth.SystemTests.Storage;
 using Xunit;
 
 namespace Berth.SystemTests.Server;
 
 /// <summary>A server that dies, is told to end, or is not alone.</summary>
-[Collection(Alone.Name)]
-public sealed class ServerDeathTests
+public abstract class ServerDeathConformance
 {
     private const int Runs = 30;
     private const int Deaths = 50;
@@ -15,10 +15,13 @@ public sealed class ServerDeathTests
 
     private static CancellationToken Soon => TestContext.Current.CancellationToken;
 
+    /// <summary>The database of the tests; null for the home's own.</summary>
+    private protected virtual PostgresPlace? Postgres => null;
+
     [Fact]
     public async Task A1_killed_at_fifty_moments_it_loses_no_run_and_no_event()
     {
-        await using var server = await ServerHome.StartAsync(Soon, [("CLAUDE_CODE_MAX_CONCURRENT", "4")]);
+        await using var server = await StartAsync([("CLAUDE_CODE_MAX_CONCURRENT", "4")]);
         var accepted = new List<string>();
         var deaths = 0;
         while (deaths < Deaths || accepted.Count < Runs)
@@ -56,7 +59,7 @@ public sealed class ServerDeathTests
     [Fact]
     public async Task Told_to_end_it_lets_go_within_5_s_and_the_next_one_goes_on()
     {
-        await using var server = await ServerHome.StartAsync(Soon);
+        await using var server = await StartAsync();
         var id = (await server.SubmitAsync("bash touch started; sleep 3\n---\ntext Done.", Soon))
             .GetProperty("id").GetString()!;
         await Eventually.TrueAsync(
@@ -85,7 +88,7 @@ public sealed class ServerDeathTests
     [Fact]
     public async Task A16_a_second_server_on_one_home_is_refused_and_names_the_first()
     {
-        await using var server = await ServerHome.StartAsync(Soon);
+        await using var server = await StartAsync();
 
         var second = await server.Home.BerthAsync(Soon, "serve", "--urls", "http://127.0.0.1:0");
 
@@ -98,7 +101,7 @@ public sealed class ServerDeathTests
     [Fact]
     public async Task Commands_leave_waiting_runs_to_the_server_and_a_home_without_one_too()
     {
-        await using var server = await ServerHome.StartAsync(Soon, [("CLAUDE_CODE_MAX_CONCURRENT", "1")]);
+        await using var server = await StartAsync([("CLAUDE_CODE_MAX_CONCURRENT", "1")]);
         var first = (await server.SubmitAsync("bash sleep 600\n---\ntext Done.", Soon)).GetProperty("id").GetString()!;
         await Eventually.TrueAsync(
             async () => (await server.ShowAsync(first, Soon)).GetProperty("state").ValueEquals("running"), "it works");
@@ -115,6 +118,9 @@ public sealed class ServerDeathTests
         Assert.Equal("cancelled", (await server.FinalAsync(first, Soon)).GetProperty("state").GetString());
         Assert.Equal("succeeded", (await server.FinalAsync(second, Soon)).GetProperty("state").GetString());
     }
+
+    private Task<ServerHome> StartAsync(params (string Name, string Value)[] settings) =>
+        ServerHome.StartAsync(Soon, PostgresPlace.SettingsOf(Postgres, settings));
 
     // A request that died with the server was accepted, or was not: then it is asked again, with its key.
     private static async Task SubmitAsync(ServerHome server, List<string> accepted)

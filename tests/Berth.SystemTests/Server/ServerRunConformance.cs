@@ -1,23 +1,27 @@
 using System.Net;
 using System.Text.Json;
+using Berth.Engine.Storage;
 using Berth.SystemTests.EndToEnd;
-using Microsoft.Data.Sqlite;
+using Berth.SystemTests.Storage;
 using Xunit;
 
 namespace Berth.SystemTests.Server;
 
-/// <summary>Runs at a server, from the request to the branch.</summary>
-public sealed class ServerRunTests
+/// <summary>Runs at a server, from the request to the branch, in whichever database they are.</summary>
+public abstract class ServerRunConformance
 {
     private const string Hello = "bash echo hello > hello.txt\n---\ntext I wrote hello.txt.";
     private const string Waits = "bash touch started; sleep 600\n---\ntext Done.";
 
     private static CancellationToken Soon => TestContext.Current.CancellationToken;
 
+    /// <summary>The database of the tests; null for the home's own.</summary>
+    private protected virtual PostgresPlace? Postgres => null;
+
     [Fact]
     public async Task A_run_goes_from_a_request_to_a_branch()
     {
-        await using var server = await ServerHome.StartAsync(Soon);
+        await using var server = await StartAsync();
 
         var accepted = await server.SubmitAsync(Hello, Soon, new(StringComparer.Ordinal)
         {
@@ -42,7 +46,7 @@ public sealed class ServerRunTests
     [Fact]
     public async Task Its_changes_can_be_had_as_a_diff_and_as_mails()
     {
-        await using var server = await ServerHome.StartAsync(Soon);
+        await using var server = await StartAsync();
         var run = await server.SubmitAsync(
             "bash echo hello > hello.txt; echo more >> README.md\n---\ntext Done.", Soon);
         var id = run.GetProperty("id").GetString()!;
@@ -67,7 +71,7 @@ public sealed class ServerRunTests
     [Fact]
     public async Task Asked_twice_with_one_key_there_is_one_run()
     {
-        await using var server = await ServerHome.StartAsync(Soon);
+        await using var server = await StartAsync();
         var key = new Dictionary<string, object>(StringComparer.Ordinal) { ["idempotencyKey"] = "order 66" };
 
         var both = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => server.SubmitAsync(Hello, Soon, key)));
@@ -84,7 +88,7 @@ public sealed class ServerRunTests
     [Fact]
     public async Task Runs_that_wait_and_runs_at_work_can_be_stopped_and_it_is_noted_who_did()
     {
-        await using var server = await ServerHome.StartAsync(Soon, [("CLAUDE_CODE_MAX_CONCURRENT", "1")]);
+        await using var server = await StartAsync([("CLAUDE_CODE_MAX_CONCURRENT", "1")]);
         var first = (await server.SubmitAsync(Waits, Soon)).GetProperty("id").GetString()!;
         await Eventually.TrueAsync(
             () => File.Exists(Path.Combine(server.Home.Home, "runs", first, "workspace", "started")), "it works");
@@ -106,8 +110,7 @@ public sealed class ServerRunTests
     [Fact]
     public async Task More_than_may_wait_are_refused_and_lists_come_in_pages()
     {
-        await using var server = await ServerHome.StartAsync(
-            Soon, [("CLAUDE_CODE_MAX_CONCURRENT", "1"), ("BERTH_QUEUE", "3")]);
+        await using var server = await StartAsync([("CLAUDE_CODE_MAX_CONCURRENT", "1"), ("BERTH_QUEUE", "3")]);
         var first = (await server.SubmitAsync(Waits, Soon)).GetProperty("id").GetString()!;
         await Eventually.TrueAsync(
             async () => (await server.ShowAsync(first, Soon)).GetProperty("state").ValueEquals("running"), "it works");
@@ -141,8 +144,7 @@ public sealed class ServerRunTests
     [Fact]
     public async Task One_repository_with_many_runs_does_not_hold_up_another()
     {
-        await using var server = await ServerHome.StartAsync(
-            Soon, [("CLAUDE_CODE_MAX_CONCURRENT", "2"), ("BERTH_PER_REPOSITORY", "1")]);
+        await using var server = await StartAsync([("CLAUDE_CODE_MAX_CONCURRENT", "2"), ("BERTH_PER_REPOSITORY", "1")]);
         var other = Path.Combine(server.Home.Folder, "other");
         await BerthHome.GitInAsync(server.Home.Folder, Soon, "clone", "-q", server.Home.Repository, other);
         var first = (await server.SubmitAsync(Waits, Soon)).GetProperty("id").GetString()!;
@@ -178,20 +180,10 @@ public sealed class ServerRunTests
     private static IReadOnlyList<string> IdsOf(JsonElement page) =>
         [.. page.GetProperty("runs").EnumerateArray().Select(run => run.GetProperty("id").GetString()!)];
 
-    private static List<string> Audit(ServerHome server)
-    {
-        using var connection = new SqliteConnection(
-            $"Data Source={Path.Combine(server.Home.Home, "berth.db")};Mode=ReadOnly");
-        connection.Open();
-        using var query = connection.CreateCommand();
-        query.CommandText = "select who || ' ' || action from audit where run_id is not null";
-        using var row = query.ExecuteReader();
-        var entries = new List<string>();
-        while (row.Read())
-        {
-            entries.Add(row.GetString(0));
-        }
+    private List<string> Audit(ServerHome server) =>
+        Database.Open(Path.Combine(server.Home.Home, "berth.db"), Postgres?.ConnectionString).Query(
+            "select who || ' ' || action from audit where run_id is not null", row => row.GetString(0));
 
-        return entries;
-    }
+    private Task<ServerHome> StartAsync(params (string Name, string Value)[] settings) =>
+        ServerHome.StartAsync(Soon, PostgresPlace.SettingsOf(Postgres, settings));
 }
