@@ -71,7 +71,8 @@ internal sealed class SupervisedFixture : IDisposable
     /// <summary>Puts the agent into a sandbox with its own processes; it sees the programs of the machine read-only
     /// and the run's folder writable.</summary>
     /// <remarks>Not all of the machine: other tests mount and unmount things on it at the same time, and bubblewrap
-    /// fails where a mount goes away while it takes it over.</remarks>
+    /// fails where a mount goes away while it takes it over. What is seen comes after its own /tmp, for the clone may be
+    /// there.</remarks>
     internal SupervisedFixture InBubblewrap()
     {
         string[] seen =
@@ -81,8 +82,8 @@ internal sealed class SupervisedFixture : IDisposable
         [
             "/usr/bin/bwrap", "--unshare-user", "--uid", "1000", "--gid", "1000", "--unshare-pid", "--unshare-ipc",
                 "--unshare-net",
-            "--die-with-parent", "--new-session", .. seen.SelectMany(path => new[] { "--ro-bind-try", path, path }),
-            "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+            "--die-with-parent", "--new-session", "--tmpfs", "/tmp",
+            .. seen.SelectMany(path => new[] { "--ro-bind-try", path, path }), "--proc", "/proc", "--dev", "/dev",
             "--bind", Directory.Root, Directory.Root, "--chdir", Directory.Workspace, "--",
         ];
         return this;
