@@ -76,8 +76,8 @@ internal sealed class SharedQueue(
         ],
     };
 
-    /// <summary>Refuses to serve where another home has this one's name, and lives: its number is watched for as long as
-    /// a server may be silent. Returns at once where the name is this place's, or nobody's.</summary>
+    /// <summary>Refuses to serve where another home has this one's name, and lives: its number is watched for as long
+    /// as a server may be silent. Returns at once where the name is this place's, or nobody's.</summary>
     /// <param name="away">After how long without a sign of life a server counts as away.</param>
     /// <param name="time">The clock.</param>
     /// <param name="announce">Takes why it has to be waited for.</param>
@@ -92,7 +92,8 @@ internal sealed class SharedQueue(
             return;
         }
 
-        announce($"{home} was at {twin.Place} before; for {away.TotalSeconds:0} s it is watched whether it lives there.");
+        announce(
+            $"{home} was at {twin.Place} before; for {away.TotalSeconds:0} s it is watched whether it lives there.");
         var began = time.GetTimestamp();
         using var poll = new PeriodicTimer(TwinPoll, time);
         while (time.GetElapsedTime(began) < away && !cancel.IsCancellationRequested)

@@ -71,8 +71,8 @@ internal sealed class SupervisedFixture : IDisposable
     /// <summary>Puts the agent into a sandbox with its own processes; it sees the programs of the machine read-only
     /// and the run's folder writable.</summary>
     /// <remarks>Not all of the machine: other tests mount and unmount things on it at the same time, and bubblewrap
-    /// fails where a mount goes away while it takes it over. What is seen comes after its own /tmp, for the clone may be
-    /// there.</remarks>
+    /// fails where a mount goes away while it takes it over. What is seen comes after its own /tmp, for the clone may
+    /// be there.</remarks>
     internal SupervisedFixture InBubblewrap()
     {
         string[] seen =
