@@ -28,8 +28,7 @@ internal static class AgentMounts
             yield return new HostMount(objects, objects);
         }
 
-        // One that was removed meanwhile held no program: only such can be removed through a server.
-        if (plan.HasMcpConfig && Directory.Exists(plan.WorkflowFolder))
+        if (plan.NeedsWorkflowFolder)
         {
             yield return new HostMount(plan.WorkflowFolder, WorkflowInside);
         }
@@ -83,7 +82,7 @@ internal static class AgentMounts
             ["SHELL"] = "/bin/bash",
             ["BERTH_RUN_ID"] = runId,
         };
-        if (plan.HasMcpConfig)
+        if (plan.NeedsWorkflowFolder)
         {
             environment["BERTH_WORKFLOW"] = plan.Sandbox == SandboxKind.None ? plan.WorkflowFolder : WorkflowInside;
         }

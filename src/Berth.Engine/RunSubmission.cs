@@ -163,6 +163,7 @@ internal sealed class RunSubmission(
             NeedsCredential = options.Gateway.HasCredential,
             HasSystemPrompt = workflow.SystemPrompt.Length > 0,
             HasMcpConfig = workflow.McpConfigJson is not null,
+            NeedsWorkflowFolder = workflow is { McpConfigJson: not null, HasOthers: true },
             Notices = [.. RunNotices.Of(options, facts, probe, environment, policy, workflow.Settings.Image)],
         };
     }

@@ -29,7 +29,7 @@ internal sealed class WarmRefill(BerthOptions options, RunStore runs, RunDirecto
             plan.Image,
             plan.ClaudeBinary,
             options.SupervisorPath,
-            plan.HasMcpConfig ? plan.WorkflowFolder : null,
+            plan.NeedsWorkflowFolder ? plan.WorkflowFolder : null,
             plan.Network.Mode is NetworkMode.Open ? "open" : null,
             .. new[] { plan.TempBytes, plan.MemoryBytes, plan.Processes }.Select(
                 limit => limit?.ToString(CultureInfo.InvariantCulture)),

@@ -100,6 +100,10 @@ internal sealed record RunPlan
 
     public bool HasMcpConfig { get; init; }
 
+    /// <summary>Whether its MCP servers may be programs of the workflow's folder, which the agent then reads in place.
+    /// All else of a workflow is copied when the run is created.</summary>
+    public bool NeedsWorkflowFolder { get; init; }
+
     /// <summary>How it came here. A run of an older version came from a terminal.</summary>
     public RunTicket Ticket
     {

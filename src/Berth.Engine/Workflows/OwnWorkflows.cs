@@ -26,13 +26,6 @@ internal sealed class OwnWorkflows(WorkflowCatalog catalog, string folder)
 {
     private const string LeftOver = ".tmp";
 
-    private static readonly HashSet<string> Known = new(
-        [
-            WorkflowCatalog.PromptFile, WorkflowCatalog.ToolsFile, WorkflowCatalog.McpFile,
-            WorkflowCatalog.EnvironmentFile, WorkflowCatalog.SettingsFile,
-        ],
-        StringComparer.Ordinal);
-
     private readonly Lock gate = new();
 
     /// <summary>Whether a workflow in that folder is one that can be written here.</summary>
@@ -190,8 +183,7 @@ internal sealed class OwnWorkflows(WorkflowCatalog catalog, string folder)
         }
 
         var strange = new DirectoryInfo(place).LinkTarget is not null ? "it is a link"
-            : new DirectoryInfo(place).EnumerateFileSystemInfos()
-                .FirstOrDefault(entry => entry is DirectoryInfo || !Known.Contains(entry.Name)) is { } other
+            : WorkflowCatalog.OthersIn(place).FirstOrDefault() is { } other
                 ? $"it holds {other.Name}, which is no file of a workflow"
                 : null;
         return strange is null ? place : throw new FailureException(

@@ -23,6 +23,10 @@ internal sealed record Workflow
     /// <summary>The text of <c>.mcp.json</c>, or null. Variables in it are for the CLI to fill in.</summary>
     public string? McpConfigJson { get; init; }
 
+    /// <summary>Whether its folder holds more than the files of a workflow, such as the program of an MCP server.
+    /// </summary>
+    public bool HasOthers { get; init; }
+
     /// <summary>The variables of <c>.env</c>, in order. Their values count as secrets.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } =
         new OrderedDictionary<string, string>(StringComparer.Ordinal);

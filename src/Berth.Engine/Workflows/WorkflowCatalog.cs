@@ -24,6 +24,9 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
     /// <summary>The workflow's settings.</summary>
     public const string SettingsFile = "workflow.json";
 
+    private static readonly HashSet<string> Files =
+        new([PromptFile, ToolsFile, McpFile, EnvironmentFile, SettingsFile], StringComparer.Ordinal);
+
     /// <summary>The largest file of variables.</summary>
     public const int EnvironmentBytes = 64 * 1024;
 
@@ -115,7 +118,7 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
                     new Workflow
                     {
                         Name = name, Folder = folder, Description = string.Empty, SystemPrompt = string.Empty,
-                        AllowedTools = [], Shadows = [.. places.Skip(1)],
+                        AllowedTools = [], Shadows = [.. places.Skip(1)], HasOthers = OthersIn(folder).Any(),
                     },
                     (file, maxBytes) => WorkflowText.Read(Path.Combine(folder, file), maxBytes));
                 if (reading == MostReadings || IsStill(folder, identity))
@@ -132,6 +135,11 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
 
     private static bool IsStill(string folder, string? identity) =>
         string.Equals(FileIdentity.Of(folder), identity, StringComparison.Ordinal);
+
+    /// <summary>What a folder holds that is no file of a workflow, such as the program of an MCP server.</summary>
+    /// <exception cref="FailureException"><c>workflow_folder_unreadable</c>.</exception>
+    public static IEnumerable<FileSystemInfo> OthersIn(string folder) =>
+        Listed(folder).Where(entry => entry is DirectoryInfo || !Files.Contains(entry.Name));
 
     private static Workflow Read(Workflow empty, Func<string, int, WorkflowText?> open)
     {
@@ -182,19 +190,20 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
         .Order(StringComparer.Ordinal)
         .Take(MostListed);
 
-    private static IReadOnlyList<string> FoldersIn(string folder)
+    private static IReadOnlyList<string> FoldersIn(string folder) =>
+        [.. Listed(folder).OfType<DirectoryInfo>().Select(entry => entry.Name)];
+
+    private static FileSystemInfo[] Listed(string folder)
     {
         try
         {
-            return Directory.Exists(folder)
-                ? [.. Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path))]
-                : [];
+            return Directory.Exists(folder) ? new DirectoryInfo(folder).GetFileSystemInfos() : [];
         }
         catch (Exception wrong) when (wrong is IOException or UnauthorizedAccessException)
         {
             throw new FailureException(
                 "workflow_folder_unreadable",
-                $"Listing the workflows in {folder} failed: {wrong.Message}",
+                $"Listing what is in {folder} failed: {wrong.Message}",
                 "Give the user that runs Berth the right to read that folder, or take it out of the settings.",
                 Fault.Operator,
                 wrong);
