@@ -123,8 +123,7 @@ internal sealed class RunSubmission(
         var wish = await RunModes.WishAsync(options, request, workflow, id);
         var asked = PolicyOf(request, workflow, sandbox);
         var (inspecting, choosing) = (
-            workspaces.InspectAsync(source, request.Ref, branch, countChanges: !request.Ticket.ViaServer, cancel),
-            executors.ChooseAsync(wish, asked, claude, cancel));
+            InspectAsync(request, source, branch, cancel), executors.ChooseAsync(wish, asked, claude, cancel));
         await Task.WhenAll(inspecting, choosing);
         var (facts, (choice, policy, probe)) = (await inspecting, await choosing);
         Check(request, wish, choice, probe);
@@ -167,6 +166,13 @@ internal sealed class RunSubmission(
             Notices = [.. RunNotices.Of(options, facts, probe, environment, policy, workflow.Settings.Image)],
         };
     }
+
+    private Task<RepositoryFacts> InspectAsync(
+        RunRequest request, RepositorySource source, string branch, CancellationToken cancel) =>
+        request is { Ticket.ViaServer: true, Branch: null }
+            ? workspaces.InspectAgainAsync(source, request.Ref, branch, cancel)
+            : workspaces.InspectAsync(
+                source, request.Ref, branch, countChanges: !request.Ticket.ViaServer, cancel);
 
     private void Check(RunRequest request, ModeWish wish, ExecutorChoice choice, ExecutorProbe probe)
     {

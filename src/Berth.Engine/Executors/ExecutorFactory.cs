@@ -1,3 +1,4 @@
+using Berth.Engine.Processes;
 using Berth.Protocol;
 
 namespace Berth.Engine.Executors;
@@ -8,7 +9,8 @@ internal sealed class ExecutorFactory(Func<IExecutor> local, Func<IExecutor> doc
     // Where the mode is left to us, a daemon that hangs must not hold up a run for which there is another way.
     private static readonly TimeSpan AutoLimit = TimeSpan.FromSeconds(3);
 
-    private readonly RecentProbes probes = new(time);
+    // A probe starts the CLI in a sandbox.
+    private readonly RecentAnswers<ProbeSubject, ExecutorProbe> probes = new(probe => probe.Ok, time);
 
     /// <summary>The modes that can be named.</summary>
     public static IReadOnlyList<string> Modes { get; } = ["local", "docker", "auto"];
@@ -107,8 +109,15 @@ internal sealed class ExecutorFactory(Func<IExecutor> local, Func<IExecutor> doc
         ExecutorChoice choice, ExecutionPolicy policy, string? claudeBinary, CancellationToken cancel)
     {
         var own = choice.Mode is "docker" ? policy with { Sandbox = SandboxKind.Container } : policy;
-        return new ProbedChoice(choice, own, await probes.ProbeAsync(choice.Executor, own, claudeBinary, cancel));
+        var probe = await probes.AskAsync(
+            new ProbeSubject(choice.Mode, own.Sandbox, own.Image, claudeBinary),
+            ending => choice.Executor.ProbeAsync(own, claudeBinary, ending),
+            cancel);
+        return new ProbedChoice(choice, own, probe);
     }
+
+    // All that a probe looks at; what else a policy has is not tried by it.
+    private sealed record ProbeSubject(string Mode, SandboxKind Sandbox, string? Image, string? ClaudeBinary);
 }
 
 /// <summary>The executor of a run.</summary>

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Berth.Engine.Executors.Docker;
 using Berth.Protocol;
@@ -67,15 +68,7 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
             Directory.CreateDirectory(folder, Private);
         }
 
-        AtomicFile.Write(directory.InputFile, files.Input);
-        Write(directory, AgentFiles.SystemPromptName, files.SystemPrompt);
-        Write(directory, AgentFiles.McpConfigName, files.McpConfig);
-        if (files.Secrets.Environment.Count > 0 || files.Secrets.Redact.Count > 0)
-        {
-            var secrets = JsonSerializer.SerializeToUtf8Bytes(files.Secrets, ProtocolJson.Default.RunSecrets);
-            AtomicFile.Write(directory.SecretsFile, secrets);
-        }
-
+        AtomicFile.WriteTogether(ContentOf(directory, files));
         return directory;
     }
 
@@ -110,11 +103,25 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
         }
     }
 
-    private static void Write(RunDirectory directory, string name, string? text)
+    private static Dictionary<string, byte[]> ContentOf(RunDirectory directory, AgentFiles files)
     {
-        if (text is not null)
+        var content = new Dictionary<string, byte[]>(StringComparer.Ordinal) { [directory.InputFile] = files.Input };
+        Add(AgentFiles.SystemPromptName, files.SystemPrompt);
+        Add(AgentFiles.McpConfigName, files.McpConfig);
+        if (files.Secrets.Environment.Count > 0 || files.Secrets.Redact.Count > 0)
         {
-            AtomicFile.Write(Path.Combine(directory.AgentFolder, name), System.Text.Encoding.UTF8.GetBytes(text));
+            content[directory.SecretsFile] =
+                JsonSerializer.SerializeToUtf8Bytes(files.Secrets, ProtocolJson.Default.RunSecrets);
+        }
+
+        return content;
+
+        void Add(string name, string? text)
+        {
+            if (text is not null)
+            {
+                content[Path.Combine(directory.AgentFolder, name)] = Encoding.UTF8.GetBytes(text);
+            }
         }
     }
 }

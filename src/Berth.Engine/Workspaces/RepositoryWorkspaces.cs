@@ -1,4 +1,5 @@
 using Berth.Engine.Git;
+using Berth.Engine.Processes;
 using Berth.Protocol;
 
 namespace Berth.Engine.Workspaces;
@@ -16,6 +17,21 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     private const int MaxRefs = 20;
     private const string OwnRepository = "repository.git";
     private readonly WorkCollector collector = new(options, git);
+    private readonly RecentAnswers<InspectSubject, RepositoryFacts> inspected = new(_ => true, time);
+
+    /// <summary>As <see cref="InspectAsync"/> without the count, or as it was a moment ago, for a branch that is named
+    /// by the run: no other run has that name.</summary>
+    /// <param name="source">The repository.</param>
+    /// <param name="reference">Where the run is to start, or null.</param>
+    /// <param name="branch">The branch that the work is to be on; its last part is the run's own.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="FailureException">As <see cref="InspectAsync"/>.</exception>
+    internal Task<RepositoryFacts> InspectAgainAsync(
+        RepositorySource source, string? reference, string branch, CancellationToken cancellation) =>
+        inspected.AskAsync(
+            new InspectSubject(source.Canonical, reference, branch[..branch.LastIndexOf('/')]),
+            ending => InspectAsync(source, reference, branch, countChanges: false, ending),
+            cancellation);
 
     /// <summary>Looks whether a run can start: the repository, the ref where it is near, and the branch. Makes
     /// nothing.</summary>
@@ -337,4 +353,6 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
             : directory is null ? null : Path.Combine(directory.Root, OwnRepository);
         return path is null ? null : new Mirror(path, source, options, git, time);
     }
+
+    private sealed record InspectSubject(string Repository, string? Reference, string BranchFolder);
 }
