@@ -23,8 +23,7 @@ internal static class ServerReport
         {table.MarkdownWithRatios()}
         *Submit, nothing else at work* is 60 submissions, each after the end of the run before. *While 16 runs work* is 100, one every 50 ms, beside agents that
         behave as real ones, which mostly wait for their model. *As fast as the machine can* is 200, one every 50 ms, beside 16 places in which runs start and
-        end all the time: more than the processors can do, so a submission's one process of git waits for its turn among all the others, and its time is
-        that of the machine's queue. Processor time of the server is that of its own process, which hosts all runs; the agents and their supervisors are
+        end all the time: more than the processors can do, so a submission waits for its turn at the processors and the disk among all the others. Processor time of the server is that of its own process, which hosts all runs; the agents and their supervisors are
         not in it.
 
         """);
