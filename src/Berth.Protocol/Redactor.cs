@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -7,33 +6,35 @@ namespace Berth.Protocol;
 
 /// <summary>Replaces secrets by <c>***</c> before a byte of them is written anywhere.</summary>
 /// <remarks>
-/// It knows each value raw and as JSON writers escape it (minimal, all but ASCII escaped, also &lt;&gt;&amp;'"+
-/// escaped, with and without an escaped slash, hex digits of either case, minimal twice), and each line of a value
-/// that has several. Values and lines under <see cref="ShortestValue"/> characters are left alone: they would blot
-/// out ordinary text.
+/// It knows each value raw and trimmed, each of its lines, and all of them as programs write them: in URLs, shells,
+/// hex, base64 and JSON (<see cref="SecretForms"/>). Values and lines under <see cref="ShortestValue"/> characters are
+/// left alone: they would blot out ordinary text. Tokens of well-known services are found by their shape.
 /// </remarks>
 public sealed class Redactor
 {
     /// <summary>Shorter values are not redacted.</summary>
     public const int ShortestValue = 6;
 
-    private readonly byte[][] patterns;
+    private readonly SecretAutomaton automaton;
 
-    /// <summary>Makes one for the values of a run.</summary>
+    /// <summary>Makes one for the values of a run, and for what looks like a well-known token.</summary>
     public Redactor(IEnumerable<string> values)
+        : this(values, TokenShape.Known)
+    {
+    }
+
+    private Redactor(IEnumerable<string> values, IReadOnlyList<TokenShape> shapes)
     {
         ArgumentNullException.ThrowIfNull(values);
-        patterns = [.. values.SelectMany(Pieces).SelectMany(SecretForms.Of).Distinct(StringComparer.Ordinal)
-            .Select(Encoding.UTF8.GetBytes).OrderByDescending(pattern => pattern.Length)];
-        Longest = patterns.Length == 0 ? 0 : patterns[0].Length;
+        automaton = new SecretAutomaton(values.SelectMany(value => SecretForms.Of(value, ShortestValue)), shapes);
     }
 
     /// <summary>One that redacts nothing.</summary>
-    public static Redactor None { get; } = new([]);
+    public static Redactor None { get; } = new([], []);
 
-    /// <summary>The length of the longest pattern in bytes: what has to be held back at the end of a piece of a
-    /// line.</summary>
-    public int Longest { get; }
+    /// <summary>The length of the longest pattern in bytes. Of a piece of a line that is twice as long something can
+    /// always be let go.</summary>
+    public int Longest => automaton.Longest;
 
     private static ReadOnlySpan<byte> Stars => "***"u8;
 
@@ -95,28 +96,27 @@ public sealed class Redactor
     /// <summary>How many bytes of a piece can be let go, so that no secret and no character is cut in two.</summary>
     public int SafeCut(ReadOnlySpan<byte> text)
     {
-        // At least three bytes are held back, for they may begin a character.
-        var cut = text.Length - Math.Max(Longest - 1, 3);
+        var found = automaton.Find(text, out var held);
+
+        // A token without an end is held back up to half of the piece; and three bytes are, for they may begin a
+        // character.
+        var cut = text.Length - Math.Max(Math.Min(held, Math.Max(Longest, text.Length / 2)), 3);
         if (cut <= 0)
         {
             return 0;
         }
 
-        foreach (var (start, end) in Find(text) ?? [])
+        foreach (var (start, end) in found ?? [])
         {
-            if (start < cut && end > cut)
+            if (start < cut && end >= cut)
             {
-                cut = start > 0 ? start : end;
+                cut = start > 0 ? start : text.Length > 2 * Longest ? end : 0;
                 break;
             }
         }
 
         return AgentText.WholeCharacters(text, cut);
     }
-
-    private static IEnumerable<string> Pieces(string value) =>
-        value.Split('\n').Select(line => line.TrimEnd('\r')).Append(value)
-            .Where(piece => piece.Length >= ShortestValue && !string.IsNullOrWhiteSpace(piece));
 
     private static void Replace(ReadOnlySpan<byte> text, List<(int Start, int End)> found,
         ArrayBufferWriter<byte> output)
@@ -191,86 +191,5 @@ public sealed class Redactor
 
     private static int TrailingBackslashes(ReadOnlySpan<byte> text) => text.Length - text.TrimEnd((byte)'\\').Length;
 
-    private List<(int Start, int End)>? Find(ReadOnlySpan<byte> text)
-    {
-        List<(int Start, int End)>? found = null;
-        foreach (var pattern in patterns)
-        {
-            for (var at = 0; text[at..].IndexOf(pattern) is >= 0 and var next; at += next + 1)
-            {
-                (found ??= []).Add((at + next, at + next + pattern.Length));
-            }
-        }
-
-        return found is null ? null : Merge(found);
-    }
-
-    // Finds that overlap are one: otherwise a secret that shares bytes with another would show its other end.
-    private static List<(int Start, int End)> Merge(List<(int Start, int End)> found)
-    {
-        found.Sort();
-        var merged = 0;
-        for (var i = 1; i < found.Count; i++)
-        {
-            if (found[i].Start < found[merged].End)
-            {
-                found[merged] = (found[merged].Start, Math.Max(found[merged].End, found[i].End));
-            }
-            else
-            {
-                found[++merged] = found[i];
-            }
-        }
-
-        found.RemoveRange(merged + 1, found.Count - merged - 1);
-        return found;
-    }
-}
-
-/// <summary>The forms in which a secret shows up in JSON.</summary>
-internal static class SecretForms
-{
-    private const string AlsoEscapedByCareful = "<>&'\"+`";
-
-    internal static IEnumerable<string> Of(string value)
-    {
-        yield return value;
-        foreach (var slash in (bool[])[false, true])
-        {
-            var minimal = Escape(value, slash, static _ => false, "x4");
-            yield return minimal;
-            yield return Escape(minimal, slash, static _ => false, "x4");
-            foreach (var digits in (string[])["x4", "X4"])
-            {
-                yield return Escape(value, slash, static letter => !char.IsAscii(letter), digits);
-                yield return Escape(value, slash, static letter =>
-                    !char.IsAscii(letter) || AlsoEscapedByCareful.Contains(letter), digits);
-            }
-        }
-    }
-
-    private static string Escape(string value, bool slash, Func<char, bool> isEscaped, string digits)
-    {
-        var text = new StringBuilder(value.Length + 8);
-        foreach (var letter in value)
-        {
-            _ = letter switch
-            {
-                _ when isEscaped(letter) => text.Append("\\u").Append(((int)letter).ToString(digits,
-                    CultureInfo.InvariantCulture)),
-                '"' => text.Append("\\\""),
-                '\\' => text.Append("\\\\"),
-                '\n' => text.Append("\\n"),
-                '\r' => text.Append("\\r"),
-                '\t' => text.Append("\\t"),
-                '\b' => text.Append("\\b"),
-                '\f' => text.Append("\\f"),
-                '/' when slash => text.Append("\\/"),
-                < ' ' => text.Append("\\u").Append(((int)letter).ToString(digits, CultureInfo.InvariantCulture)),
-                _ => text.Append(letter),
-            };
-        }
-
-        return text.ToString();
-    }
+    private List<(int Start, int End)>? Find(ReadOnlySpan<byte> text) => automaton.Find(text, out _);
 }
