@@ -6,6 +6,8 @@ namespace Berth.Protocol;
 /// <summary>The forms in which a secret shows up: as it is, and as programs write it.</summary>
 internal static class SecretForms
 {
+    // The forms of one take some fifty times its length in memory; a longer one is no key or token.
+    private const int LongestWritten = 4096;
     private const string AlsoEscapedByCareful = "<>&'\"+`";
 
     // What is left as it is by encodeURIComponent (ECMA-262), Python's quote, encodeURI, and RFC 3986, section 2.3.
@@ -34,6 +36,11 @@ internal static class SecretForms
 
     private static IEnumerable<string> Written(string value)
     {
+        if (value.Length > LongestWritten)
+        {
+            return [value];
+        }
+
         var bytes = Encoding.UTF8.GetBytes(value);
         return [value, .. InUrls(bytes), .. InShells(value), .. InHex(bytes), .. InBase64(bytes)];
     }

@@ -6,10 +6,12 @@ namespace Berth.Protocol;
 /// <param name="prefix">The beginning, at least four bytes.</param>
 /// <param name="letters">What may follow.</param>
 /// <param name="least">How many of them make it a token.</param>
-internal sealed class TokenShape(string prefix, SearchValues<byte> letters, int least)
+/// <param name="most">How many of them are looked at. Where the prefix is made of such letters too, a text of nothing
+/// but prefixes must not be read again from each of them.</param>
+internal sealed class TokenShape(
+    string prefix, SearchValues<byte> letters, int least, int most = TokenShape.LongestToken)
 {
-    // Longer ones are no tokens; a text of such letters must not be held back without end.
-    private const int Most = 4096;
+    private const int LongestToken = 4096;
 
     private static readonly SearchValues<byte> Word =
         SearchValues.Create("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-"u8);
@@ -40,7 +42,7 @@ internal sealed class TokenShape(string prefix, SearchValues<byte> letters, int 
         new("npm_", Word, 36), new("pypi-", Word, 50), new("berth_", Word, 60),
 
         // RFC 7468, and what OpenSSH writes.
-        new("PRIVATE KEY-----", Key, 40),
+        new("PRIVATE KEY-----", Key, 40, int.MaxValue),
     ];
 
     /// <summary>The beginning.</summary>
@@ -58,7 +60,7 @@ internal sealed class TokenShape(string prefix, SearchValues<byte> letters, int 
             return null;
         }
 
-        var rest = text[at..Math.Min(text.Length, at + Most)];
+        var rest = text.Slice(at, Math.Min(text.Length - at, most));
         var end = rest.IndexOfAnyExcept(letters) is >= 0 and var other ? other : rest.Length;
         return (start, at + end, end >= least);
     }

@@ -37,33 +37,25 @@ internal sealed class RecentAnswers<TSubject, TAnswer>(Func<TAnswer, bool> isGoo
         {
             if (time.GetElapsedTime(recent.At) > New && recent.TryBeginRenewal())
             {
-                // Starting a program takes its time too.
-                _ = Task.Run(() => RenewAsync(subject, ask), CancellationToken.None);
+                // Starting a program takes its time too. What goes wrong is told to the next one: he asks anew.
+                _ = Task.Run(() => NoteAsync(subject, ask, CancellationToken.None), CancellationToken.None);
             }
 
             return recent.Answer;
         }
 
-        return await NoteAsync(subject, ask(cancel));
+        return await NoteAsync(subject, ask, cancel);
     }
 
-    // What goes wrong is told to the next one who asks, for he asks anew.
-    private async Task RenewAsync(TSubject subject, Func<CancellationToken, Task<TAnswer>> ask) =>
-        await NoteAsync(subject, ask(CancellationToken.None))
-            .ContinueWith(
-                renewed => renewed.Exception,
-                CancellationToken.None,
-                TaskContinuationOptions.ExecuteSynchronously,
-                TaskScheduler.Default);
-
-    private async Task<TAnswer> NoteAsync(TSubject subject, Task<TAnswer> asking)
+    private async Task<TAnswer> NoteAsync(
+        TSubject subject, Func<CancellationToken, Task<TAnswer>> ask, CancellationToken cancel)
     {
         // What was already lacking when it began is not known by its end.
         var began = time.GetTimestamp();
         var isKept = false;
         try
         {
-            var answer = await asking;
+            var answer = await ask(cancel);
             isKept = isGood(answer);
             if (isKept)
             {

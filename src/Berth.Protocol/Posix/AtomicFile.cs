@@ -48,7 +48,6 @@ public static class AtomicFile
                 var file = Open(path, FileMode.Create);
                 written.Add(file);
                 file.Write(content);
-                file.Flush();
             }
 
             foreach (var file in written)
@@ -71,8 +70,10 @@ public static class AtomicFile
         }
     }
 
+    // Without a buffer, which a full disk would have fail once more when it is closed.
     private static FileStream Open(string path, FileMode mode) => new(
-        path, new FileStreamOptions { Mode = mode, Access = FileAccess.Write, UnixCreateMode = Private });
+        path,
+        new FileStreamOptions { Mode = mode, Access = FileAccess.Write, UnixCreateMode = Private, BufferSize = 0 });
 
     private static void SyncFolder(string folder)
     {
