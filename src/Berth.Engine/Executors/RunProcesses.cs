@@ -57,7 +57,8 @@ internal static class RunProcesses
         var started = time.GetTimestamp();
         while (true)
         {
-            List<ProcessIdentity> left = [.. All()[runId].Union(others())];
+            // One that is ending has lost its environment before it is dead.
+            List<ProcessIdentity> left = [.. All()[runId].Union(others()).Union(killed.Where(one => one.IsAlive))];
             if (left.Count == 0 || time.GetElapsedTime(started) > bound)
             {
                 return new Killed(killed.Count, [.. left.Select(Describe)]);

@@ -230,14 +230,18 @@ internal sealed class LocalExecutor(LocalExecutorOptions options, JournalReader 
 
     private async Task KillTreeAsync(string runId, RunDirectory run, ProcessIdentity supervisor)
     {
-        // The tree first: once its root is dead, nobody can say what belonged to it.
-        foreach (var process in ProcessTree.DescendantsOf(supervisor.Pid))
+        // Taken first: once the root is dead, nobody can say what belonged to it. It is also killed last.
+        ProcessIdentity[] tree = [.. ProcessTree.DescendantsOf(supervisor.Pid), supervisor];
+        foreach (var process in tree)
         {
             process.Signal(Kill);
         }
 
-        supervisor.Signal(Kill);
-        await RunProcesses.KillAllAsync(runId, () => ControlGroups.Members(GroupsOf(run)), time, KillBound);
+        await RunProcesses.KillAllAsync(
+            runId,
+            () => ControlGroups.Members(GroupsOf(run)).Concat(tree.Where(process => process.IsAlive)),
+            time,
+            KillBound);
     }
 
     private async Task UntilDeadAsync(ProcessIdentity? supervisor, TimeSpan bound)
