@@ -42,7 +42,7 @@ stop_leftovers() {
     local file pid begun
     for file in /proc/[0-9]*/cmdline; do
         pid=${file//[^0-9]/}
-        begun=$(started "$pid")
+        begun=$(started "$pid") || continue # it has ended since
         if [ "${begun:-0}" -gt "$(started $$)" ] && tr '\0' ' ' 2>/dev/null <"$file" | grep -qF "$root/artifacts/bin/"; then
             say "left running, stopped now: $pid $(tr '\0' ' ' 2>/dev/null <"$file" | cut -c 1-200)"
             kill -KILL "$pid" 2>/dev/null || true
