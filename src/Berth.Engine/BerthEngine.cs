@@ -73,9 +73,7 @@ internal sealed class BerthEngine
                 MirrorsFolder = Path.Combine(options.Home, "mirrors"),
                 UseMirror = options.UseMirror
             },
-            new GitProgram(
-                new GitOptions { ConfigFolder = Path.Combine(options.Home, "git"), Environment = options.Environment },
-                new ProcessRunner(time)),
+            new GitProgram(options.Git, new ProcessRunner(time)),
             time);
         executors = new ExecutorFactory(NewLocalExecutor, NewDockerExecutor, time);
     }
@@ -292,6 +290,14 @@ internal sealed class BerthEngine
     /// more.</exception>
     public Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel) =>
         RunDiff.WriteAsync(workspaces, runs.Find(id)!, order, output, cancel);
+
+    /// <summary>Brings a run's branch to its remote, where that was asked for and has not succeeded.</summary>
+    /// <exception cref="FailureException">As <see cref="RunPush.AgainAsync"/>.</exception>
+    public async Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel)
+    {
+        await new RunPush(options, workspaces, directories, runs, time).AgainAsync(id, allowSecrets, cancel);
+        return Find(id)!;
+    }
 
     /// <summary>Removes what ended runs still have, or says what that is.</summary>
     /// <exception cref="FailureException"><c>run_not_final</c>.</exception>

@@ -1,5 +1,6 @@
 using System.Net;
 using Berth.Engine.Gateway;
+using Berth.Engine.Git;
 using Berth.Engine.Network;
 using Berth.Engine.Workflows;
 
@@ -24,6 +25,19 @@ internal sealed record BerthOptions
     /// Whether workspaces are removed at the end of a run. Default true. <c>CLAUDE_LOCAL_CLEANUP</c>.
     /// </summary>
     public bool RemoveWorkspaces { get; init; } = true;
+
+    /// <summary>The file of git servers' credentials; null for <c>git-credentials.json</c> in <see cref="Home"/>.
+    /// <c>BERTH_GIT_CREDENTIALS</c>.</summary>
+    public string? GitCredentials { get; init; }
+
+    /// <summary>How git is run.</summary>
+    public GitOptions Git => field ??= new()
+    {
+        ConfigFolder = Path.Combine(Home, "git"),
+        Environment = Environment,
+        Credentials = new(GitCredentials ?? Path.Combine(Home, "git-credentials.json")),
+        Helper = SupervisorPath,
+    };
 
     /// <summary>Whether repositories are mirrored. Default true. <c>CLAUDE_LOCAL_GIT_CACHE</c>.</summary>
     public bool UseMirror { get; init; } = true;

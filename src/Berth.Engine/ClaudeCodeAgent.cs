@@ -16,7 +16,8 @@ namespace Berth.Engine;
 /// (1) Resolve the workflow and check the request: <see cref="RunSubmission"/>, before the run exists. Then, in the
 /// run's host:
 /// (2) Prepare the workspace: mirror, clone, branch. (3) Choose the executor. (4) Execute: the supervisor runs Claude.
-/// (5) Follow the journal. (6) Capture the changes, whatever happened. (7) Deliver them. (8) Record the outcome, once.
+/// (5) Follow the journal. (6) Capture the changes, whatever happened. (7) Deliver them: as a branch, and to
+/// the remote where that is asked for. (8) Record the outcome, once.
 /// (9) Clean up. When all that is recorded, and the host's lock is free: (10) Make a warm container for the next run of
 /// the kind, where that is asked for: <see cref="WarmRefill"/>.
 /// </para>
@@ -45,7 +46,7 @@ internal sealed class ClaudeCodeAgent(
         if (!final.IsFinal())
         {
             await using var cancels = new CancelWatch(run.Id, executor, runs, time);
-            var outcome = await ReachOutcomeAsync(flow, executor, cancels, stop);
+            var outcome = await ReachOutcomeAsync(flow, run, executor, cancels, stop);
             flow.Finish(outcome); // (8)
             final = outcome.State;
         }
@@ -56,6 +57,7 @@ internal sealed class ClaudeCodeAgent(
 
     private async Task<RunOutcome> ReachOutcomeAsync(
         RunFlow flow,
+        RunRecord run,
         IExecutor executor,
         CancelWatch cancels,
         CancellationToken stop)
@@ -68,6 +70,7 @@ internal sealed class ClaudeCodeAgent(
             execution = await WorkAsync(flow, executor, cancels, either.Token, stop); // (2) (4) (5)
             await CaptureAsync(flow, execution, stop); // (6)
             await DeliverAsync(flow, stop); // (7)
+            await PushAsync(flow, run, stop);
             return RunOutcomes.Of(execution);
         }
         catch (FailureException failed)
@@ -192,6 +195,29 @@ internal sealed class ClaudeCodeAgent(
         var branch = await workspaces.DeliverAsync(flow.Progress.Workspace!.Run, work, stop);
         flow.End(RunPhase.Deliver, progress => progress with { DeliveredBranch = branch });
         flow.Write(BerthEvents.Delivered, new(StringComparer.Ordinal) { ["branch"] = branch });
+    }
+
+    // A remote that does not take it ends no run's work: that is kept, and this alone can be done again.
+    private async Task PushAsync(RunFlow flow, RunRecord run, CancellationToken stop)
+    {
+        if (flow.Plan.PushRemote is null || flow.Progress.DeliveredBranch is null)
+        {
+            return;
+        }
+
+        if (flow.Progress.Push is null)
+        {
+            flow.Begin(RunPhase.Push);
+            var pushing = new RunPush(options, workspaces, directories, runs, time);
+            var pushed = await pushing.RunAsync(run, flow.Progress, allowSecrets: false, stop);
+            flow.End(RunPhase.Push, progress => progress with { Push = pushed });
+            flow.Say(pushed);
+        }
+
+        if (flow.Progress.Push?.Error is { } failure)
+        {
+            throw new FailureException(failure);
+        }
     }
 
     // (9) Under a deadline of its own: no cancel and no stop of the host reaches it.

@@ -159,6 +159,7 @@ internal sealed class RunCleanup(
         }
 
         leaked = [.. leaked, .. RepositoryWorkspaces.RemoveOwn(directories.Of(id))];
+        directories.ForgetPushSecrets(id);
         if (run.Progress.Workspace is { } prepared)
         {
             await workspaces.ReleaseAsync(prepared.Run, cancel);

@@ -14,6 +14,7 @@ internal enum RunPhase
     Start,
     Capture,
     Deliver,
+    Push,
     Cleanup,
 }
 
@@ -76,6 +77,7 @@ internal sealed class RunFlow
     public bool RepositoryIsSpent => !KeepsWorkspace && Progress switch
     {
         { Work: null } => true,
+        { Push: not { State: PushState.Pushed } } when Plan.PushRemote is not null => false,
         { DeliveredBranch: not null, Workspace.Run.Source.Kind: RepositoryKind.Path } => true,
         _ => false,
     };
@@ -194,6 +196,7 @@ internal sealed class RunFlow
                     RunPhase.Prepare => begun with { Prepare = now },
                     RunPhase.Start => begun with { Start = now },
                     RunPhase.Deliver => begun with { Deliver = now },
+                    RunPhase.Push => begun with { Push = now },
                     RunPhase.Cleanup => begun with { Cleanup = now },
                     _ => begun,
                 },
@@ -212,6 +215,7 @@ internal sealed class RunFlow
                 RunPhase.Prepare => progress.Phases with { Prepare = took },
                 RunPhase.Capture => progress.Phases with { Capture = (progress.Phases.Capture ?? 0) + took },
                 RunPhase.Deliver => progress.Phases with { Deliver = took },
+                RunPhase.Push => progress.Phases with { Push = took },
                 RunPhase.Cleanup => progress.Phases with { Cleanup = took },
                 _ => progress.Phases,
             },
@@ -277,6 +281,21 @@ internal sealed class RunFlow
                 writer.WriteString(name, value);
             }
         });
+    }
+
+    /// <summary>Says what a push came to.</summary>
+    public void Say(PushRecord push)
+    {
+        var values = new Dictionary<string, string>(StringComparer.Ordinal) { ["remote"] = push.Remote };
+        if (push.Error is { } error)
+        {
+            (values["code"], values["message"]) = (error.Code, error.Message);
+            Write(BerthEvents.PushFailed, values);
+            return;
+        }
+
+        (values["branch"], values["commit"]) = (push.Branch, push.Commit!);
+        Write(BerthEvents.Pushed, values);
     }
 
     /// <summary>Writes events that the supervisor did not live to write. Only while no supervisor writes.</summary>

@@ -64,6 +64,9 @@ internal sealed record RunRequest
     /// <summary>Whether the workspace stays; null for the settings' choice.</summary>
     public bool? Keep { get; init; }
 
+    /// <summary>Whether the result branch is pushed to the repository's remote. Default: it is not.</summary>
+    public bool Push { get; init; }
+
     /// <summary>What else is said of a run that comes by a server.</summary>
     public RunTicket Ticket { get; init; } = RunTicket.Own;
 }

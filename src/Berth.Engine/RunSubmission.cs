@@ -47,7 +47,10 @@ internal sealed class RunSubmission(
         {
             directories.Create(
                 id,
-                new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets),
+                new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets)
+                {
+                    WillPush = plan.PushRemote is not null,
+                },
                 WarmRefill.KeyOf(options, plan));
             return runs.Insert(id, plan);
         }
@@ -111,9 +114,8 @@ internal sealed class RunSubmission(
         CancellationToken cancel)
     {
         var sandbox = ParseSandbox(request.Sandbox ?? workflow.Settings.Sandbox);
-        var permissions = workflow.Settings.PermissionMode;
         Refuse(
-            permissions == PermissionMode.Bypass && sandbox == SandboxKind.None,
+            workflow.Settings.PermissionMode == PermissionMode.Bypass && sandbox == SandboxKind.None,
             "bypass_needs_sandbox",
             $"The workflow {workflow.Name} bypasses permissions, which is possible inside a sandbox only.",
             "Leave out --sandbox none, or give the workflow explicit tool rules.");
@@ -136,9 +138,10 @@ internal sealed class RunSubmission(
             Repository = source.Location,
             Ref = request.Ref,
             Branch = branch,
+            PushRemote = request.Push ? await workspaces.PushRemoteAsync(source, cancel) : null,
             SessionId = Guid.NewGuid().ToString(),
             AllowedTools = workflow.AllowedTools,
-            PermissionMode = permissions,
+            PermissionMode = workflow.Settings.PermissionMode,
             Trust = TrustOf(request, workflow, source),
             Sandbox = policy.Sandbox,
             Image = policy.Sandbox == SandboxKind.Container ? policy.Image : null,

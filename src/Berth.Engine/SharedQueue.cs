@@ -61,7 +61,10 @@ internal sealed class SharedQueue(
         directories.Create(
             id,
             new AgentFiles(
-                files.Input, files.SystemPrompt, files.McpConfig, SecretsOf(options, files.Environment)),
+                files.Input, files.SystemPrompt, files.McpConfig, SecretsOf(options, files.Environment))
+            {
+                WillPush = plan.PushRemote is not null,
+            },
             WarmRefill.KeyOf(options, plan));
         return true;
     }

@@ -102,6 +102,13 @@ public static class BerthEvents
     /// <summary>The run's branch is where it belongs. <c>branch</c>, <c>commits</c>.</summary>
     public const string Delivered = "delivered";
 
+    /// <summary>The run's branch is at its remote. <c>remote</c>, <c>branch</c>, <c>commit</c>.</summary>
+    public const string Pushed = "pushed";
+
+    /// <summary>The run's branch could not be brought to its remote. <c>remote</c>, <c>code</c>,
+    /// <c>message</c>.</summary>
+    public const string PushFailed = "push_failed";
+
     /// <summary>The last event: the run is final. <c>state</c>.</summary>
     public const string RunFinished = "run_finished";
 }

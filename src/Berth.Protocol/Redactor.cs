@@ -29,6 +29,12 @@ public sealed class Redactor
         automaton = new SecretAutomaton(values.SelectMany(value => SecretForms.Of(value, ShortestValue)), shapes);
     }
 
+    /// <summary>One that knows these values in all their forms, and no token by its shape.</summary>
+    public static Redactor OfValues(IEnumerable<string> values) => new(values, []);
+
+    /// <summary>Whether a text holds something that would be redacted.</summary>
+    public bool Finds(ReadOnlySpan<byte> text) => Find(text) is not null;
+
     /// <summary>One that redacts nothing.</summary>
     public static Redactor None { get; } = new([], []);
 

@@ -8,6 +8,11 @@ if (args is [ListenThenBecome.Word, ..])
     return ListenThenBecome.Run(args);
 }
 
+if (GitErrands.IsAsked)
+{
+    return GitErrands.Run(args);
+}
+
 if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
     || !ContainerInit.TryRead(args[1..], out var owner, out var waits))
 {

@@ -65,6 +65,17 @@ internal static class SettingsTable
     [
         new()
         {
+            Variable = "BERTH_GIT_CREDENTIALS",
+            Key = "gitCredentials",
+            Unit = "path",
+            Range = "a JSON file that others cannot read",
+            Default = "$BERTH_HOME/git-credentials.json, where it is",
+            Description = "Tokens and ssh keys for git servers, by host. Only git on the host is told them, "
+                + "never the agent.",
+            Bind = (options, value) => value.Path is { } path ? options with { GitCredentials = path } : null,
+        },
+        new()
+        {
             Variable = "BERTH_WORKFLOWS",
             Key = "workflows",
             Separator = ':',

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 
 namespace Berth.Engine.Git;
@@ -39,6 +40,22 @@ internal static class BranchName
         }
 
         return name is "@" or "HEAD" ? "means something else to git" : ComponentProblem(name);
+    }
+
+    /// <summary>A name, and what to take in its place where it is taken: at most so many with a number behind them.
+    /// The last is for a branch whose parent is a branch itself: no number helps there.</summary>
+    internal static IEnumerable<string> Alternatives(string name, int most)
+    {
+        yield return name;
+        for (var number = 2; number <= most; number++)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"{name}-{number}");
+        }
+
+        if (name.Contains('/', StringComparison.Ordinal))
+        {
+            yield return name.Replace('/', '-');
+        }
     }
 
     private static string? ComponentProblem(string name)

@@ -10,6 +10,12 @@ internal sealed record GitOptions
     /// <summary>The git program; null, the default, for the one in PATH.</summary>
     public string? Program { get; init; }
 
+    /// <summary>What is shown to git servers. Default: nothing.</summary>
+    public GitCredentials Credentials { get; init; } = new(null);
+
+    /// <summary>The program that git is given to ask for them: the supervisor's.</summary>
+    public string? Helper { get; init; }
+
     /// <summary>The environment to take PATH, HOME, proxies and the ssh agent from. Nothing named GIT_* is
     /// taken.</summary>
     public required IReadOnlyDictionary<string, string> Environment { get; init; }

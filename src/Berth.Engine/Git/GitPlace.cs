@@ -3,22 +3,28 @@ using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Git;
 
-/// <summary>Where git is, and the two environments it is run in.</summary>
+/// <summary>Where git is, and the environments it is run in.</summary>
+/// <param name="Program">Its path.</param>
+/// <param name="Environment">For what stays on this machine.</param>
+/// <param name="NetworkEnvironment">For what goes over a network as the user himself would.</param>
+/// <param name="RemoteEnvironment">For what goes over a network without anything of the user's configuration.</param>
 internal sealed record GitPlace(
     string Program,
     IReadOnlyDictionary<string, string> Environment,
-    IReadOnlyDictionary<string, string> NetworkEnvironment)
+    IReadOnlyDictionary<string, string> NetworkEnvironment,
+    IReadOnlyDictionary<string, string> RemoteEnvironment)
 {
     private const string DefaultPath = "/usr/local/bin:/usr/bin:/bin";
     private const string IsolatedConfig = "isolated.gitconfig";
     private const string NetworkConfig = "network.gitconfig";
+    private const string RemoteConfig = "remote.gitconfig";
 
     private static readonly string[] FromTheUser =
     [
         "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE",
         "SSL_CERT_DIR",
         "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
-        "KRB5CCNAME",
+        "KRB5CCNAME", "DOTNET_ROOT",
     ];
 
     /// <summary>Finds the program and writes our configuration files.</summary>
@@ -39,27 +45,34 @@ internal sealed record GitPlace(
 
         Directory.CreateDirectory(
             options.ConfigFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var isolated = Shared(path);
-        isolated["HOME"] = options.ConfigFolder;
-        isolated["XDG_CONFIG_HOME"] = options.ConfigFolder;
-        isolated["GIT_CONFIG_NOSYSTEM"] = "1";
-        isolated["GIT_ATTR_NOSYSTEM"] = "1";
-        isolated["GIT_CONFIG_GLOBAL"] = Write(options, IsolatedConfig, Trust);
-
+        var isolated = Isolated(options, Shared(path), IsolatedConfig, Trust);
         var network = Shared(path);
         foreach (var name in FromTheUser.Where(options.Environment.ContainsKey))
         {
             network[name] = options.Environment[name];
         }
 
+        var remote = Isolated(options, new(network, StringComparer.Ordinal), RemoteConfig, Trust + Ssh);
         network["GIT_CONFIG_GLOBAL"] = Write(options, NetworkConfig, ForTheNetwork(network));
-        return new GitPlace(program, isolated, network);
+        return new GitPlace(program, isolated, network, remote);
+    }
+
+    private static Dictionary<string, string> Isolated(
+        GitOptions options, Dictionary<string, string> environment, string name, string text)
+    {
+        environment["HOME"] = options.ConfigFolder;
+        environment["XDG_CONFIG_HOME"] = options.ConfigFolder;
+        environment["GIT_CONFIG_NOSYSTEM"] = "1";
+        environment["GIT_ATTR_NOSYSTEM"] = "1";
+        environment["GIT_CONFIG_GLOBAL"] = Write(options, name, text);
+        return environment;
     }
 
     // Only a file can say this: the option -c does not reach the upload-pack that a local fetch starts. The repository
     // may belong to
     // another user; we run nothing that its configuration names.
     private const string Trust = "[safe]\n\tdirectory = *\n";
+    private const string Ssh = "[core]\n\tsshCommand = ssh -o BatchMode=yes -o ConnectTimeout=30\n";
 
     private static string ForTheNetwork(Dictionary<string, string> environment)
     {
@@ -68,7 +81,7 @@ internal sealed record GitPlace(
             ?? (home is null ? null : Path.Combine(home, ".config"));
 
         // Before the user's own settings, so that a core.sshCommand of his is the one that counts.
-        var text = Trust + "[core]\n\tsshCommand = ssh -o BatchMode=yes -o ConnectTimeout=30\n[include]\n";
+        var text = Trust + Ssh + "[include]\n";
         text += xdg is null ? string.Empty : $"\tpath = {Quote(Path.Combine(xdg, "git", "config"))}\n";
         return text + (home is null ? string.Empty : $"\tpath = {Quote(Path.Combine(home, ".gitconfig"))}\n");
     }

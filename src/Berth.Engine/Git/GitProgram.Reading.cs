@@ -70,12 +70,35 @@ internal sealed partial class GitProgram
         new GitCall { Arguments = ["verify-pack", "--", index], Timeout = timeout }, cancellation);
 
     /// <summary>The refs of a repository that is elsewhere, at most a few kilobytes of them.</summary>
-    internal Task<GitResult> ListRemoteAsync(string location, bool network, CancellationToken cancellation) => RunAsync(
+    internal Task<GitResult> ListRemoteAsync(string location, CancellationToken cancellation) => RunAsync(
         new GitCall
         {
             Arguments = ["ls-remote", "--quiet", "--heads", "--tags", "--", location],
-            Network = network,
+            Remote = location,
+            AsUser = true,
             MaxOutputBytes = 16 * 1024,
+        },
+        cancellation);
+
+    /// <summary>Where the user's repository pushes to by default: the URL of <c>origin</c>, as it says
+    /// itself.</summary>
+    internal Task<GitResult> PushUrlAsync(GitRepository repository, CancellationToken cancellation) => RunAsync(
+        repository.Call("remote", "get-url", "--push", "origin"), cancellation);
+
+    /// <summary>Writes all that a push of a range sends: of each commit its message and people, then what it adds to
+    /// each of its parents.</summary>
+    internal Task<GitResult> WriteOutgoingAsync(
+        string gitFolder, string range, Stream output, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
+        GitRepository.Ours(gitFolder).Call(
+        [
+            "log", "--format=tformat:%x00c%H%n%an%n%ae%n%cn%n%ce%n%B%n%x00d", "-m", "--root", "--patch", "--unified=0",
+            "--text", "--no-renames", "--no-color", "--no-notes", "--no-mailmap", "--submodule=short", "--full-index",
+            .. NothingRun, "--end-of-options", range,
+        ]) with
+        {
+            OutputStream = output,
+            MaxOutputBytes = long.MaxValue,
+            Timeout = timeout,
         },
         cancellation);
 

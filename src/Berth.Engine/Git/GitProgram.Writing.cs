@@ -33,7 +33,8 @@ internal sealed partial class GitProgram
             "--", fetch.Location, .. fetch.Refs,
         ]) with
         {
-            Network = fetch.Network,
+            Remote = fetch.Network ? fetch.Location : null,
+            AsUser = true,
             Timeout = fetch.Timeout,
             Started = fetch.Started,
         },
@@ -50,6 +51,19 @@ internal sealed partial class GitProgram
             "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=", "--", location, reference) with
         {
             Timeout = timeout,
+        },
+        cancellation);
+
+    /// <summary>Makes a branch at a remote, which must not have one of that name but with this very commit. Nothing is
+    /// ever forced, and nothing of the user's configuration counts.</summary>
+    internal Task<GitResult> PushAsync(GitPush push, CancellationToken cancellation) => RunAsync(
+        GitRepository.Ours(push.GitFolder).Call(
+            "push", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no", "--no-follow-tags",
+            $"--force-with-lease=refs/heads/{push.Branch}:", "--", push.Location,
+            $"{push.Commit}:refs/heads/{push.Branch}") with
+        {
+            Remote = push.Location,
+            Timeout = push.Timeout,
         },
         cancellation);
 
@@ -135,3 +149,11 @@ internal sealed record GitFetch
     /// <summary>Called with the process's id.</summary>
     internal Action<int>? Started { get; init; }
 }
+
+/// <summary>A push from a repository of ours.</summary>
+/// <param name="GitFolder">It.</param>
+/// <param name="Location">The remote's URL or path.</param>
+/// <param name="Commit">What is pushed.</param>
+/// <param name="Branch">The new branch's name.</param>
+/// <param name="Timeout">How long it may take.</param>
+internal sealed record GitPush(string GitFolder, string Location, string Commit, string Branch, TimeSpan Timeout);

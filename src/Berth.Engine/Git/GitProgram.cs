@@ -50,12 +50,15 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
     private async Task<GitResult> RunAsync(GitCall call, CancellationToken cancellation)
     {
         var here = place.Value;
+        await using var access = call.Remote is { } remote
+            ? RemoteAccess.Open(here, options, remote, call.AsUser)
+            : null;
         var process = await processes.RunAsync(
             new ProcessRequest
             {
                 FileName = here.Program,
-                Arguments = [.. HardeningArguments, .. call.Where, .. call.Arguments],
-                Environment = EnvironmentOf(here, call),
+                Arguments = [.. HardeningArguments, .. access?.Arguments ?? [], .. call.Where, .. call.Arguments],
+                Environment = EnvironmentOf(access?.Environment ?? here.Environment, call),
                 WorkingDirectory = "/",
                 Timeout = call.Timeout ?? QuickTimeout,
                 Input = call.Input is null ? default : Encoding.UTF8.GetBytes(call.Input),
@@ -73,16 +76,13 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
         return GitResult.Of(process);
     }
 
-    private static IReadOnlyDictionary<string, string> EnvironmentOf(GitPlace here, GitCall call)
-    {
-        var shared = call.Network ? here.NetworkEnvironment : here.Environment;
-        return call.Ceiling is null
-            ? shared
-            : new Dictionary<string, string>(shared, StringComparer.Ordinal)
-            {
-                ["GIT_CEILING_DIRECTORIES"] = call.Ceiling,
-            };
-    }
+    private static IReadOnlyDictionary<string, string> EnvironmentOf(
+        IReadOnlyDictionary<string, string> shared, GitCall call) => call.Ceiling is null
+        ? shared
+        : new Dictionary<string, string>(shared, StringComparer.Ordinal)
+        {
+            ["GIT_CEILING_DIRECTORIES"] = call.Ceiling,
+        };
 }
 
 /// <summary>A repository on this machine.</summary>
@@ -114,8 +114,12 @@ internal sealed record GitCall
     /// <summary>The folder above which git does not look for a repository.</summary>
     internal string? Ceiling { get; init; }
 
-    /// <summary>Whether it may leave this machine, and so needs the user's own configuration.</summary>
-    internal bool Network { get; init; }
+    /// <summary>Where it goes to, where that may not be on this machine.</summary>
+    internal string? Remote { get; init; }
+
+    /// <summary>Whether it goes there as the user himself would, with his own configuration, if we have no
+    /// credential.</summary>
+    internal bool AsUser { get; init; }
 
     internal TimeSpan? Timeout { get; init; }
 

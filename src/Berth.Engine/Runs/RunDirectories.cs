@@ -87,6 +87,32 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
         }
     }
 
+    /// <summary>What must not be in what is pushed of a run; kept from its beginning until it is pushed, or cleaned up.
+    /// Null where that is not known any more.</summary>
+    public IReadOnlyList<string>? PushSecretsOf(string runId)
+    {
+        try
+        {
+            var bytes = File.ReadAllBytes(PushSecretsFile(Of(runId)));
+            return JsonSerializer.Deserialize(bytes, ProtocolJson.Default.RunSecrets)?.Redact;
+        }
+        catch (Exception gone) when (gone is IOException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Forgets them.</summary>
+    public void ForgetPushSecrets(string runId)
+    {
+        if (Directory.Exists(Of(runId).Root))
+        {
+            File.Delete(PushSecretsFile(Of(runId)));
+        }
+    }
+
+    private static string PushSecretsFile(RunDirectory directory) => Path.Combine(directory.Root, "push-secrets.json");
+
     /// <summary>Takes back a directory whose run could not be created.</summary>
     public void Remove(string runId)
     {
@@ -114,6 +140,12 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
                 JsonSerializer.SerializeToUtf8Bytes(files.Secrets, ProtocolJson.Default.RunSecrets);
         }
 
+        if (files.WillPush)
+        {
+            content[PushSecretsFile(directory)] = JsonSerializer.SerializeToUtf8Bytes(
+                new RunSecrets { Redact = files.Secrets.Redact }, ProtocolJson.Default.RunSecrets);
+        }
+
         return content;
 
         void Add(string name, string? text)
@@ -133,6 +165,9 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
 /// <param name="Secrets">Secret variables and what else to redact.</param>
 internal sealed record AgentFiles(byte[] Input, string? SystemPrompt, string? McpConfig, RunSecrets Secrets)
 {
+    /// <summary>Whether the run's branch is to be pushed: then its host has to know what must not be in it.</summary>
+    public bool WillPush { get; init; }
+
     /// <summary>The file of the workflow's prompt, in the agent folder.</summary>
     public const string SystemPromptName = "system-prompt.md";
 

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Network;
+using Berth.Engine.Workspaces;
 using Berth.Protocol;
 
 namespace Berth.Engine.Runs;
@@ -19,6 +20,7 @@ namespace Berth.Engine.Runs;
         typeof(SnakeCaseEnumConverter<Trust>),
         typeof(SnakeCaseEnumConverter<SandboxKind>),
         typeof(SnakeCaseEnumConverter<NetworkMode>),
+        typeof(SnakeCaseEnumConverter<PushState>),
     ])]
 [JsonSerializable(typeof(RunPlan))]
 [JsonSerializable(typeof(RunProgress))]

@@ -29,6 +29,9 @@ internal sealed record RunPlan
     /// <summary>The result branch.</summary>
     public required string Branch { get; init; }
 
+    /// <summary>Where the result branch is pushed to: a URL or a path. Null for nowhere.</summary>
+    public string? PushRemote { get; init; }
+
     /// <summary>Claude's conversation id, chosen by us.</summary>
     public required string SessionId { get; init; }
 

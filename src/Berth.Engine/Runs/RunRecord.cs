@@ -65,6 +65,9 @@ internal sealed record RunProgress
     /// <summary>The branch that was really made, or null.</summary>
     public string? DeliveredBranch { get; init; }
 
+    /// <summary>What came of pushing that branch, or null before and where nobody asked for it.</summary>
+    public PushRecord? Push { get; init; }
+
     /// <summary>Whether the pins of its commits in the mirror were removed, by <c>berth cleanup</c>.</summary>
     public bool Released { get; init; }
 
@@ -108,6 +111,8 @@ internal sealed record PhaseTimes
 
     public long? Deliver { get; init; }
 
+    public long? Push { get; init; }
+
     public long? Cleanup { get; init; }
 }
 
@@ -121,6 +126,8 @@ internal sealed record PhaseStarts
     public DateTimeOffset? Run { get; init; }
 
     public DateTimeOffset? Deliver { get; init; }
+
+    public DateTimeOffset? Push { get; init; }
 
     public DateTimeOffset? Cleanup { get; init; }
 }

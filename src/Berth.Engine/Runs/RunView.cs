@@ -54,6 +54,9 @@ internal sealed record RunView
     /// <summary>The result branch, or null where the run changed nothing.</summary>
     public string? Branch { get; init; }
 
+    /// <summary>What came of pushing it; null where nobody asked for that, and before it was tried.</summary>
+    public PushRecord? Push { get; init; }
+
     public required IReadOnlyList<WorkCommit> Commits { get; init; }
 
     public required IReadOnlyList<ChangedFile> FilesChanged { get; init; }
@@ -129,6 +132,7 @@ internal sealed record RunView
             BaseCommit = run.Progress.Workspace?.BaseCommit,
             HeadCommit = work?.HeadCommit,
             Branch = run.Progress.DeliveredBranch,
+            Push = run.Progress.Push,
             Commits = work?.Commits ?? [],
             FilesChanged = work?.FilesChanged ?? [],
             CreatedAt = run.CreatedAt,

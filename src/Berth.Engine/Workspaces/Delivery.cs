@@ -1,4 +1,3 @@
-using System.Globalization;
 using Berth.Engine.Git;
 using Berth.Protocol;
 
@@ -29,7 +28,7 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
         }
 
         var current = (await git.HeadBranchAsync(target, cancellation).ConfigureAwait(false)).Line;
-        foreach (var name in Names(run.Branch))
+        foreach (var name in BranchName.Alternatives(run.Branch, MaxNames))
         {
             // A branch without commits has no ref, and yet it may be the one that is checked out.
             if (!target.IsOurs && string.Equals(current, $"refs/heads/{name}", StringComparison.Ordinal))
@@ -96,21 +95,6 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
         run.Source.Kind == RepositoryKind.Path
             ? GitRepository.Users(run.Source.Location)
             : GitRepository.Ours(run.Mirror);
-
-    // The last name is for a branch whose parent is a branch itself: no suffix helps there.
-    private static IEnumerable<string> Names(string branch)
-    {
-        yield return branch;
-        for (var number = 2; number <= MaxNames; number++)
-        {
-            yield return string.Create(CultureInfo.InvariantCulture, $"{branch}-{number}");
-        }
-
-        if (branch.Contains('/', StringComparison.Ordinal))
-        {
-            yield return branch.Replace('/', '-');
-        }
-    }
 
     private async Task<bool> IsAlreadyAsync(
         GitRepository target, string name, string head, CancellationToken cancellation)

@@ -285,7 +285,7 @@ internal sealed class Mirror(
 
     private async Task CheckEmptyAsync(CancellationToken cancellation)
     {
-        var refs = await git.ListRemoteAsync(source.Location, network: true, cancellation).ConfigureAwait(false);
+        var refs = await git.ListRemoteAsync(source.Location, cancellation).ConfigureAwait(false);
         if (!refs.Succeeded)
         {
             throw GitFailures.OfSource(source, $"Listing the branches of {source.Location}", refs);

@@ -155,6 +155,47 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
         return await new Delivery(options, git).DeliverAsync(run, work.HeadCommit, cancellation).ConfigureAwait(false);
     }
 
+    /// <summary>Where a push of a run's branch goes: the URL itself, or the <c>origin</c> of the user's
+    /// repository.</summary>
+    /// <exception cref="FailureException"><c>push_remote_missing</c>, and what can be wrong with a
+    /// repository's URL.</exception>
+    internal async Task<string> PushRemoteAsync(RepositorySource source, CancellationToken cancellation)
+    {
+        if (source.Kind == RepositoryKind.Url)
+        {
+            return source.Location;
+        }
+
+        var origin = await git.PushUrlAsync(GitRepository.Users(source.Location), cancellation).ConfigureAwait(false);
+        return origin.Succeeded
+            ? RepositorySource.Parse(origin.Line, source.Location).Location
+            : throw new FailureException(
+                "push_remote_missing",
+                $"{source.Location} has no remote 'origin' that a branch could be pushed to.",
+                "git remote add origin URL, or leave out --push.",
+                Fault.User);
+    }
+
+    /// <summary>Sends the run's branch to its remote. What it came to is in the answer.</summary>
+    internal async Task<PushRecord> PushAsync(
+        RunWorkspace run, CollectedWork work, PushRecord push, Redactor? secrets, CancellationToken cancellation)
+    {
+        if (!Directory.Exists(run.Mirror))
+        {
+            return push with
+            {
+                State = PushState.Failed,
+                Error = new Failure(
+                    "changes_gone", $"Berth has the commits of run {run.RunId} no longer.",
+                    "Push the run's branch from your repository.", Fault.User),
+            };
+        }
+
+        await using var shared = await MirrorAt(run).LockAsync(alone: false, cancellation).ConfigureAwait(false);
+        return await new RemotePush(options, git, time).RunAsync(
+            run, work.HeadCommit, push, secrets, cancellation).ConfigureAwait(false);
+    }
+
     /// <summary>Writes the difference between the run's base and its head. It works after <see cref="ReleaseAsync"/>
     /// and <see cref="RemoveOwn"/> too, as long as a repository has the commits.</summary>
     internal Task<DiffWritten> DiffAsync(

@@ -16,6 +16,9 @@ internal sealed record WorkspaceOptions
     /// <summary>How long one transfer from a repository may take. Default 30 minutes.</summary>
     public TimeSpan TransferTimeout { get; init; } = TimeSpan.FromMinutes(30);
 
+    /// <summary>How long one push may take. Default 10 minutes.</summary>
+    public TimeSpan PushTimeout { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>How long checking out a workspace, or reading the work of a run, may take. Default 10
     /// minutes.</summary>
     public TimeSpan WorkTimeout { get; init; } = TimeSpan.FromMinutes(10);

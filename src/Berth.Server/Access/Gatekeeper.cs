@@ -37,12 +37,20 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
 
         // Known from here on, so that the log says who was refused, too.
         context.Items[typeof(Caller)] = caller;
-        if (caller.Role < needed.Role)
+        Demand(context, needed.Role);
+    }
+
+    /// <summary>Refuses who may not do so much. Only behind <see cref="Admit"/>.</summary>
+    /// <exception cref="FailureException"><c>role_too_low</c>.</exception>
+    public static void Demand(HttpContext context, Role role)
+    {
+        var caller = CallerOf(context);
+        if (caller.Role < role)
         {
             throw new FailureException(
                 "role_too_low",
                 $"The token {caller.Name} is a {caller.Role.ToString().ToLowerInvariant()}'s, and this takes "
-                    + $"an {needed.Role.ToString().ToLowerInvariant()}'s.",
+                    + $"an {role.ToString().ToLowerInvariant()}'s.",
                 "Ask with another token.",
                 Fault.User);
         }

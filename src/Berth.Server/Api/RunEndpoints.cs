@@ -29,6 +29,7 @@ internal sealed class RunEndpoints(
         routes.MapGet(OneRun, ShowAsync).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapDelete(OneRun, InItsHome(CleanUpAsync)).WithMetadata(new NeedsRole(Role.Operator));
         routes.MapPost(OneRun + "/cancel", CancelAsync).WithMetadata(new NeedsRole(Role.Operator));
+        routes.MapPost(OneRun + "/deliver", InItsHome(DeliverAsync)).WithMetadata(new NeedsRole(Role.Operator));
         routes.MapGet(OneRun + "/diff", InItsHome(DiffAsync)).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun + "/patch", InItsHome(PatchAsync)).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun + "/log", InItsHome(LogAsync)).WithMetadata(new NeedsRole(Role.Viewer));
@@ -93,6 +94,20 @@ internal sealed class RunEndpoints(
         }
 
         await Answer.JsonAsync(context, engine.Find(run.Id)!, RunJson.Plain.RunView);
+    }
+
+    private async Task DeliverAsync(HttpContext context)
+    {
+        var run = RunOf(context);
+        var allowSecrets = context.Request.Query["allowSecrets"] is ["true"];
+        if (allowSecrets)
+        {
+            Gatekeeper.Demand(context, Role.Admin);
+        }
+
+        Note(context, allowSecrets ? "run.deliver_with_secrets" : "run.deliver", run.Id);
+        var delivered = await engine.DeliverAsync(run.Id, allowSecrets, context.RequestAborted);
+        await Answer.JsonAsync(context, delivered, RunJson.Plain.RunView);
     }
 
     private async Task CleanUpAsync(HttpContext context)

@@ -21,7 +21,7 @@ internal static class RunOrders
     internal static readonly string[] Fields =
     [
         "workflow", "message", "repository", "ref", "branch", "mode", "model", "maxTurns", "maxBudgetUsd",
-        "timeoutSeconds", "env", "sandbox", "keep", "labels", "idempotencyKey", "priority",
+        "timeoutSeconds", "env", "sandbox", "push", "keep", "labels", "idempotencyKey", "priority",
     ];
 
     /// <summary>Reads a request.</summary>
@@ -47,6 +47,7 @@ internal static class RunOrders
                 : null,
             Environment = body.Texts("env"),
             Sandbox = body.Text("sandbox"),
+            Push = body.Switch("push") ?? false,
             Keep = body.Switch("keep"),
             Ticket = new RunTicket(ViaServer: true, caller.Name)
             {

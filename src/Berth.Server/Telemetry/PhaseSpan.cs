@@ -4,7 +4,7 @@ namespace Berth.Server.Telemetry;
 
 /// <summary>When a run was in a phase.</summary>
 /// <param name="Name">The phase: <c>queue</c>, <c>prepare</c>, <c>start</c>, <c>run</c>, <c>capture</c>,
-/// <c>deliver</c>, <c>cleanup</c>.</param>
+/// <c>deliver</c>, <c>push</c>, <c>cleanup</c>.</param>
 /// <param name="From">When it began.</param>
 /// <param name="Took">How long it took.</param>
 internal sealed record PhaseSpan(string Name, DateTimeOffset From, TimeSpan Took)
@@ -30,6 +30,7 @@ internal sealed record PhaseSpan(string Name, DateTimeOffset From, TimeSpan Took
             // The supervisor captures as soon as the agent has ended; the host then takes the work over.
             Between("capture", begun.Run?.AddMilliseconds(took.Run ?? 0), took.Capture),
             Between("deliver", begun.Deliver, took.Deliver),
+            Between("push", begun.Push, took.Push),
             Between("cleanup", begun.Cleanup, took.Cleanup),
         ];
         return [.. all.OfType<PhaseSpan>()];

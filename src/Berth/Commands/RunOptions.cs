@@ -39,6 +39,9 @@ internal sealed class RunOptions
     };
 
     // What is none of these is refused by name where all that can name a mode is weighed.
+    private readonly Option<bool> push = BerthCommand.Flag(
+        "--push", "Push the result's branch to the repository's URL, or to the origin of a path.");
+
     private readonly Option<string?> mode = new("--mode")
     {
         Description = "Where it runs. Default: the workflow's mode, else CLAUDE_CODE_MODE, else docker.",
@@ -140,7 +143,7 @@ internal sealed class RunOptions
         command.Add(message);
         foreach (var option in (IReadOnlyList<Option>)
         [
-            repository, reference, branch, mode, image, model, maxTurns, maxBudget, timeout, environment, sandbox,
+            repository, reference, branch, push, mode, image, model, maxTurns, maxBudget, timeout, environment, sandbox,
             network, allowedHosts, mounts, trust, keep, detach, quiet, server, json,
         ])
         {
@@ -166,6 +169,7 @@ internal sealed class RunOptions
         CurrentDirectory = surroundings.CurrentDirectory,
         Ref = parsed.GetValue(reference),
         Branch = parsed.GetValue(branch),
+        Push = parsed.GetValue(push),
         Mode = parsed.GetValue(mode),
         Image = parsed.GetValue(image),
         Model = parsed.GetValue(model),

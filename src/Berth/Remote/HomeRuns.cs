@@ -32,6 +32,9 @@ internal sealed class HomeRuns(BerthEngine engine) : IRunService
         return Task.FromResult(engine.Resolve(id));
     }
 
+    public Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel) =>
+        engine.DeliverAsync(id, allowSecrets, cancel);
+
     public Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel) =>
         engine.WriteDiffAsync(id, order, output, cancel);
 

@@ -32,6 +32,10 @@ internal interface IRunService : IDisposable
     /// <returns>The run as it is then.</returns>
     Task<RunView> CancelAsync(string id, bool force, CancellationToken cancel);
 
+    /// <summary>Brings a run's branch to its remote.</summary>
+    /// <exception cref="FailureException">Why it is not there.</exception>
+    Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel);
+
     /// <summary>Writes a run's changes; nothing where there are none.</summary>
     Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel);
 

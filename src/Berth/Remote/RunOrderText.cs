@@ -28,26 +28,9 @@ internal static class RunOrderText
             Text("model", request.Model);
             Text("sandbox", request.Sandbox);
             Text("idempotencyKey", key);
-            if (request.MaxTurns is { } turns)
-            {
-                json.WriteNumber("maxTurns", turns);
-            }
-
-            if (request.MaxBudgetUsd is { } budget)
-            {
-                json.WriteNumber("maxBudgetUsd", budget);
-            }
-
-            if (request.Timeout is { } timeout)
-            {
-                json.WriteNumber("timeoutSeconds", (int)Math.Ceiling(timeout.TotalSeconds));
-            }
-
-            if (request.Keep is { } keep)
-            {
-                json.WriteBoolean("keep", keep);
-            }
-
+            WriteLimits(json, request);
+            Switch("push", request.Push ? true : null);
+            Switch("keep", request.Keep);
             json.WriteStartObject("env");
             foreach (var (name, value) in request.Environment)
             {
@@ -56,6 +39,14 @@ internal static class RunOrderText
 
             json.WriteEndObject();
             json.WriteEndObject();
+
+            void Switch(string name, bool? value)
+            {
+                if (value is { } on)
+                {
+                    json.WriteBoolean(name, on);
+                }
+            }
 
             void Text(string name, string? value)
             {
@@ -67,6 +58,24 @@ internal static class RunOrderText
         }
 
         return bytes.ToArray();
+    }
+
+    private static void WriteLimits(Utf8JsonWriter json, RunRequest request)
+    {
+        if (request.MaxTurns is { } turns)
+        {
+            json.WriteNumber("maxTurns", turns);
+        }
+
+        if (request.MaxBudgetUsd is { } budget)
+        {
+            json.WriteNumber("maxBudgetUsd", budget);
+        }
+
+        if (request.Timeout is { } timeout)
+        {
+            json.WriteNumber("timeoutSeconds", (int)Math.Ceiling(timeout.TotalSeconds));
+        }
     }
 
     // This folder means something to a server of this machine only; another has a repository of its own, or asks.

@@ -131,6 +131,9 @@ internal sealed class ServerRuns : IRunService
     public Task<RunView> CancelAsync(string id, bool force, CancellationToken cancel) => AskAsync(
         HttpMethod.Post, $"runs/{id}/cancel?force={Word(force)}", RunJson.Default.RunView, cancel);
 
+    public Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel) => AskAsync(
+        HttpMethod.Post, $"runs/{id}/deliver?allowSecrets={Word(allowSecrets)}", RunJson.Default.RunView, cancel);
+
     public async Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel)
     {
         var stat = order.Form == DiffForm.Stat;

@@ -27,6 +27,8 @@ internal static class BerthTeller
         BerthEvents.NetworkRefused => [Line.Of($"network: refused: {data.Text("message")}", Tone.Warning)],
         BerthEvents.Adopted => [Line.Of("taken over from a host that had died", Tone.Warning)],
         BerthEvents.Delivered => Delivered(data),
+        BerthEvents.Pushed => [Line.Of($"pushed {data.Text("branch")} to {data.Text("remote")}", Tone.Good)],
+        BerthEvents.PushFailed => Message("push", data, Tone.Bad),
         _ => Message("note", data, Tone.Faint),
     };
 

@@ -70,7 +70,8 @@ internal static class RunDetails
         (string Name, long? Took)[] phases =
         [
             ("prepare", times.Prepare), ("start", times.Start), ("run", times.Run),
-            ("capture", times.Capture), ("deliver", times.Deliver), ("cleanup", times.Cleanup),
+            ("capture", times.Capture), ("deliver", times.Deliver), ("push", times.Push),
+            ("cleanup", times.Cleanup),
         ];
         return string.Join(" · ", phases
             .Where(phase => phase.Took is not null)

@@ -51,6 +51,11 @@ internal static class RunSummary
         }
 
         yield return Labelled("branch", run.Branch, Tone.Strong, $" · {Amounts.Of(run.Commits.Count, "commit")}");
+        foreach (var line in Pushed(run))
+        {
+            yield return line;
+        }
+
         foreach (var commit in run.Commits.Take(MostCommits))
         {
             var sha = commit.Sha[..Math.Min(ShaLength, commit.Sha.Length)];
@@ -65,6 +70,20 @@ internal static class RunSummary
         foreach (var line in Files(run.FilesChanged))
         {
             yield return line;
+        }
+    }
+
+    private static IEnumerable<Line> Pushed(RunView run)
+    {
+        if (run.Push is { State: PushState.Pushed } push)
+        {
+            yield return Labelled("pushed", push.Branch, Tone.Strong, $" to {push.Remote}");
+        }
+
+        // What the run itself is to blame for is said already.
+        else if (run.Push?.Error is { } failed && failed != run.Error)
+        {
+            yield return Labelled("not pushed", failed.Message, Tone.Bad, $" ({failed.Code})");
         }
     }
 
@@ -129,6 +148,11 @@ internal static class RunSummary
         }
 
         yield return Labelled("next", $"berth diff {id}");
+        if (run.Push is { Error: not null })
+        {
+            yield return Labelled(string.Empty, $"berth deliver {id}");
+        }
+
         if (Path.IsPathRooted(run.Repository))
         {
             var folder = run.Repository.TrimEnd('/') + "/";

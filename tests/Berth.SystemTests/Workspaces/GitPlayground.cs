@@ -15,7 +15,12 @@ internal sealed class GitPlayground : IAsyncDisposable
     private readonly ProcessRunner processes = new(TimeProvider.System);
     private int runs;
 
-    internal GitPlayground()
+    /// <summary>The name of the file of credentials.</summary>
+    internal const string CredentialsName = "git-credentials.json";
+
+    /// <summary>Makes it.</summary>
+    /// <param name="helper">The program that tells git a credential, where that is needed.</param>
+    internal GitPlayground(string? helper = null)
     {
         Root = Directory.CreateTempSubdirectory("berth-git-").FullName;
         Home = Directory.CreateDirectory(At("home")).FullName;
@@ -25,6 +30,7 @@ internal sealed class GitPlayground : IAsyncDisposable
             ["PATH"] = System.Environment.GetEnvironmentVariable("PATH")!,
             ["HOME"] = Home,
             ["LC_ALL"] = "C",
+            ["DOTNET_ROOT"] = SystemTestEnvironment.DotnetRoot,
             ["GIT_OPTIONAL_LOCKS"] = "0",
             ["GIT_CONFIG_NOSYSTEM"] = "1",
             ["GIT_AUTHOR_NAME"] = "Test",
@@ -32,7 +38,14 @@ internal sealed class GitPlayground : IAsyncDisposable
             ["GIT_COMMITTER_NAME"] = "Test",
             ["GIT_COMMITTER_EMAIL"] = "test@example.org",
         };
-        Git = new GitProgram(new GitOptions { ConfigFolder = At("config"), Environment = Environment }, processes);
+        var options = new GitOptions
+        {
+            ConfigFolder = At("config"),
+            Environment = Environment,
+            Credentials = new GitCredentials(At(CredentialsName)),
+            Helper = helper,
+        };
+        Git = new GitProgram(options, processes);
     }
 
     internal string Root { get; }

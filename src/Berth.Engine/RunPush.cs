@@ -1,0 +1,107 @@
+using Berth.Engine.Processes;
+using Berth.Engine.Runs;
+using Berth.Engine.Workspaces;
+using Berth.Protocol;
+
+namespace Berth.Engine;
+
+/// <summary>Brings the branch of a run to its remote: at the end of its flow, and again when somebody asks.</summary>
+internal sealed class RunPush(
+    BerthOptions options, RepositoryWorkspaces workspaces, RunDirectories directories, RunStore runs, TimeProvider time)
+{
+    private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(2);
+
+    /// <summary>Pushes what a run has delivered.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="progress">How far it has come.</param>
+    /// <param name="allowSecrets">Whether it is pushed with secrets in it.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <returns>What it came to, without a secret in it.</returns>
+    public async Task<PushRecord> RunAsync(
+        RunRecord run, RunProgress progress, bool allowSecrets, CancellationToken cancel)
+    {
+        var earlier = progress.Push ?? new PushRecord
+        {
+            State = PushState.Failed,
+            Remote = run.Plan.PushRemote!,
+            Branch = progress.DeliveredBranch!,
+        };
+        try
+        {
+            List<string> hidden =
+            [
+                .. directories.PushSecretsOf(run.Id) ?? [], .. options.Gateway.Secrets,
+                .. options.Git.Credentials.Secrets(),
+            ];
+            var sought = allowSecrets ? null : Redactor.OfValues(hidden);
+            var pushed = await workspaces.PushAsync(
+                progress.Workspace!.Run, progress.Work!, earlier, sought, cancel);
+            if (pushed.State == PushState.Pushed)
+            {
+                directories.ForgetPushSecrets(run.Id);
+            }
+
+            var redactor = new Redactor(hidden);
+            return pushed.Error is not { } error
+                ? pushed
+                : pushed with { Error = error with { Message = redactor.Redact(error.Message) } };
+        }
+        catch (FailureException refused)
+        {
+            return earlier with { State = PushState.Failed, Error = refused.Failure };
+        }
+    }
+
+    /// <summary>Pushes a run that has ended, if it was to be pushed and is not.</summary>
+    /// <exception cref="FailureException"><c>run_not_final</c>, <c>push_not_asked</c>, <c>nothing_to_push</c>, or why
+    /// it did not succeed.</exception>
+    public async Task AgainAsync(string id, bool allowSecrets, CancellationToken cancel)
+    {
+        using var held = await LockFile.TakeAsync(directories.HostLock(id), LockPatience, time, cancel);
+        var run = runs.Find(id)!;
+        if (held is null || !run.State.IsFinal())
+        {
+            throw new FailureException(
+                "run_not_final", $"The run {id} is still at work.", $"berth logs {id} --follow shows it.", Fault.User);
+        }
+
+        if (run.Plan.PushRemote is null)
+        {
+            throw new FailureException(
+                "push_not_asked",
+                $"The run {id} was not to be pushed, so what must not leave with it is not known any more.",
+                "Push its branch by hand; or give --push with the next run.",
+                Fault.User);
+        }
+
+        if (run.Progress is not { Work: not null, DeliveredBranch: not null })
+        {
+            throw new FailureException(
+                "nothing_to_push",
+                $"The run {id} has no branch.",
+                "Only what a run has changed is pushed.",
+                Fault.User);
+        }
+
+        if (run.Progress.Push is { State: PushState.Pushed })
+        {
+            return;
+        }
+
+        if (directories.PushSecretsOf(id) is null && !allowSecrets)
+        {
+            throw new FailureException(
+                "push_secrets_forgotten",
+                $"The run {id} was cleaned up, so what must not leave with it is not known any more.",
+                $"Look at its changes with berth diff {id}; then: berth deliver {id} --allow-secrets",
+                Fault.User);
+        }
+
+        var pushed = await RunAsync(run, run.Progress, allowSecrets, cancel);
+        runs.SaveProgress(id, run.Progress with { Push = pushed });
+        if (pushed.Error is { } failed)
+        {
+            throw new FailureException(failed);
+        }
+    }
+}
