@@ -286,8 +286,7 @@ internal sealed class BerthEngine
     }
 
     /// <summary>Writes a run's changes as git shows them; nothing where there are none.</summary>
-    /// <exception cref="FailureException"><c>changes_gone</c>: there were some, and no repository has them any
-    /// more.</exception>
+    /// <exception cref="FailureException"><c>changes_gone</c>: no repository has them any more.</exception>
     public Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel) =>
         RunDiff.WriteAsync(workspaces, runs.Find(id)!, order, output, cancel);
 

@@ -1,6 +1,7 @@
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Gateway;
+using Berth.Engine.Git;
 using Berth.Engine.Runs;
 using Berth.Engine.Workflows;
 using Berth.Engine.Workspaces;
@@ -138,7 +139,7 @@ internal sealed class RunSubmission(
             Repository = source.Location,
             Ref = request.Ref,
             Branch = branch,
-            PushRemote = request.Push ? await workspaces.PushRemoteAsync(source, cancel) : null,
+            PushRemote = request.Push ? await PushRemoteAsync(source, cancel) : null,
             SessionId = Guid.NewGuid().ToString(),
             AllowedTools = workflow.AllowedTools,
             PermissionMode = workflow.Settings.PermissionMode,
@@ -176,6 +177,15 @@ internal sealed class RunSubmission(
             ? workspaces.InspectAgainAsync(source, request.Ref, branch, cancel)
             : workspaces.InspectAsync(
                 source, request.Ref, branch, countChanges: !request.Ticket.ViaServer, cancel);
+
+    private async Task<string> PushRemoteAsync(RepositorySource source, CancellationToken cancel)
+    {
+        var remote = await workspaces.PushRemoteAsync(source, cancel);
+
+        // What is wrong with the credential is said before the work is paid for.
+        _ = options.Git.Credentials.For(RemotePlace.Of(remote));
+        return remote;
+    }
 
     private void Check(RunRequest request, ModeWish wish, ExecutorChoice choice, ExecutorProbe probe)
     {

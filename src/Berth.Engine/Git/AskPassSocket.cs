@@ -13,6 +13,9 @@ internal sealed partial class AskPassSocket : IAsyncDisposable
     private const int Backlog = 4;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
+    // No transfer may take so long.
+    private static readonly TimeSpan Lifetime = TimeSpan.FromHours(2);
+
     private readonly RemotePlace place;
     private readonly GitCredential credential;
     private readonly SocketFolder folder;
@@ -34,6 +37,7 @@ internal sealed partial class AskPassSocket : IAsyncDisposable
         listener.Bind(folder.EndPoint(name));
         File.SetUnixFileMode(Path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         listener.Listen(Backlog);
+        RemoveDead(parent);
         serving = ServeAsync();
     }
 
@@ -58,6 +62,19 @@ internal sealed partial class AskPassSocket : IAsyncDisposable
         return !asked.Success || RemotePlace.Of(asked.Groups["url"].Value) != place ? string.Empty
             : asked.Groups["what"].Value is "Username" ? credential.User
             : credential.Token ?? string.Empty;
+    }
+
+    // What killed processes left, by the age that it has beside this one.
+    private void RemoveDead(string parent)
+    {
+        var now = File.GetLastWriteTimeUtc(Path);
+        foreach (var file in Directory.EnumerateFiles(parent, "ask-*.sock"))
+        {
+            if (now - File.GetLastWriteTimeUtc(file) > Lifetime)
+            {
+                File.Delete(file);
+            }
+        }
     }
 
     private async Task ServeAsync()

@@ -23,9 +23,8 @@ internal sealed record RemotePlace(string Scheme, string Host, int? Port)
         }
 
         // Git's own rule: a colon before the first slash makes it host:path.
-        var colon = location.StartsWith('[')
-            ? location.IndexOf("]:", StringComparison.Ordinal) + 1
-            : location.IndexOf(':', StringComparison.Ordinal);
+        var bracket = location.IndexOf("]:", StringComparison.Ordinal);
+        var colon = bracket >= 0 ? bracket + 1 : location.IndexOf(':', StringComparison.Ordinal);
         return colon <= 0 || location.AsSpan(0, colon).Contains('/')
             ? null
             : new RemotePlace("ssh", location[(location.IndexOf('@', 0, colon) + 1)..colon].ToLowerInvariant(), null);

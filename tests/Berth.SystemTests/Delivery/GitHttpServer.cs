@@ -17,10 +17,13 @@ internal sealed class GitHttpServer : IAsyncDisposable
     private readonly ProcessRunner processes = new(TimeProvider.System);
     private readonly string folder;
     private readonly WebApplication web;
+    private readonly TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource gate = new();
 
     private GitHttpServer(string folder, int port)
     {
         this.folder = folder;
+        gate.SetResult();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -42,6 +45,15 @@ internal sealed class GitHttpServer : IAsyncDisposable
     public ConcurrentQueue<(string Method, string Path, string? Authorization)> Asked { get; } = new();
 
     public int Port { get; private set; }
+
+    /// <summary>Answers nobody who comes with the token until <see cref="LetGo"/>.</summary>
+    public void Hold() => gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Answers again.</summary>
+    public void LetGo() => gate.TrySetResult();
+
+    /// <summary>Waits until somebody came with the token.</summary>
+    public Task WhenAskedAsync() => asked.Task.WaitAsync(Eventually.Bound);
 
     /// <summary>Its address with a name for it: 127.0.0.1, unless another one leads here too.</summary>
     public string Url(string repository, string host = "127.0.0.1") =>
@@ -84,6 +96,8 @@ internal sealed class GitHttpServer : IAsyncDisposable
             return;
         }
 
+        asked.TrySetResult();
+        await gate.Task.WaitAsync(context.RequestAborted);
         await PassOnAsync(context);
     }
 

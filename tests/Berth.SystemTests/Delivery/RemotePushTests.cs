@@ -6,7 +6,8 @@ using Xunit;
 
 namespace Berth.SystemTests.Delivery;
 
-/// <summary>Pushes against real git servers, without an agent: who is told what, and what a remote may answer.</summary>
+/// <summary>Pushes against real git servers, without an agent: who is told what, and what a remote may
+/// answer.</summary>
 public sealed class RemotePushTests
 {
     private const string Token = "t0ken-of-the-tests-0123456789";
@@ -20,6 +21,8 @@ public sealed class RemotePushTests
         await using var server = await place.ServeAsync(Token);
         var (run, work) = await place.WorkAsync(server);
         place.WriteCredentials(server.Name, new { token = Token });
+        var dead = place.Write("config/ask-dead.sock", string.Empty);
+        File.SetLastWriteTimeUtc(dead, DateTime.UtcNow.AddDays(-1));
 
         var pushed = await place.PushAsync(run, work);
         var again = await place.PushAsync(run, work);

@@ -26,6 +26,7 @@ public sealed class ServerAccessTests
         { "GET", $"/api/v1/runs/{Id}", "viewer" },
         { "DELETE", $"/api/v1/runs/{Id}", "operator" },
         { "POST", $"/api/v1/runs/{Id}/cancel", "operator" },
+        { "POST", $"/api/v1/runs/{Id}/deliver", "operator" },
         { "GET", $"/api/v1/runs/{Id}/diff", "viewer" },
         { "GET", $"/api/v1/runs/{Id}/patch", "viewer" },
         { "GET", $"/api/v1/runs/{Id}/log", "viewer" },

@@ -37,6 +37,7 @@ public sealed class OpenApiTests
         ["createRun"] = RunJson.Plain.RunView,
         ["showRun"] = RunJson.Plain.RunView,
         ["cancelRun"] = RunJson.Plain.RunView,
+        ["deliverRun"] = RunJson.Plain.RunView,
         ["cleanUpRun"] = ApiJson.Readable.CleanupReport,
         ["showDiff"] = ApiJson.Readable.DiffAnswer,
         ["agentRun"] = AgentJson.Readable.AgentRunAnswer,

@@ -34,6 +34,7 @@ internal static class RunBodies
         ["maxBudgetUsd"] = "1.25",
         ["timeoutSeconds"] = "60",
         ["env"] = """{"TOKEN": "abcdefgh"}""",
+        ["push"] = "false",
         ["keep"] = "true",
         ["labels"] = """{"team": "shop"}""",
         ["idempotencyKey"] = "\"order-66\"",

@@ -1,4 +1,5 @@
 using Berth.Engine.Runs;
+using Berth.Engine.Workspaces;
 using Berth.Protocol;
 using Berth.Terminal;
 using Xunit;
@@ -21,6 +22,35 @@ public sealed class RunSummaryTests
 
         """,
         Text(RunSummary.Of(TrialRun.View, "/srv/greeter/src")));
+
+    [Fact]
+    public void A_push_says_where_the_branch_is()
+    {
+        var push = new PushRecord
+        {
+            State = PushState.Pushed, Remote = "https://h.example/x", Branch = "berth/fix/8n4c6b0a-2", Commit = "b",
+        };
+
+        Assert.Contains(
+            "  pushed     berth/fix/8n4c6b0a-2 to https://h.example/x\n",
+            Text(RunSummary.Of(TrialRun.View with { Push = push }, "/")),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_push_that_failed_is_told_beside_the_runs_own_failure_with_what_to_type()
+    {
+        var push = new PushRecord
+        {
+            State = PushState.Failed, Remote = "https://h.example/x", Branch = "berth/fix/8n4c6b0a",
+            Error = new Failure("push_refused", "Closed today.", string.Empty, Fault.User),
+        };
+
+        var text = Text(RunSummary.Of(TrialRun.View with { Push = push, State = RunState.Failed }, "/"));
+
+        Assert.Contains("  not pushed Closed today. (push_refused)\n", text, StringComparison.Ordinal);
+        Assert.Contains("             berth deliver 8n4c6b0a\n", text, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void From_elsewhere_the_repository_is_named() => Assert.Contains(
