@@ -60,6 +60,9 @@ internal static class AgentMounts
         McpConfigFile = plan.HasMcpConfig ? Path.Combine(layout.AgentFolder, AgentFiles.McpConfigName) : null,
         SettingsFile = Path.Combine(layout.AgentFolder, AgentFiles.SettingsName),
         SessionId = plan.SessionId,
+        ConversationFile = plan.ContinuedFrom is null
+            ? null
+            : Path.Combine(layout.AgentFolder, AgentFiles.ConversationName),
         AllowedTools = plan.AllowedTools,
         PermissionMode = plan.PermissionMode,
         Trust = plan.Trust,

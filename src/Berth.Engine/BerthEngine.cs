@@ -143,6 +143,9 @@ internal sealed class BerthEngine
     /// <summary>A run by its whole id, or null.</summary>
     public RunView? Find(string id) => runs.Find(id) is { } run ? ViewOf(run) : null;
 
+    /// <inheritdoc cref="RunLookup.OfSession"/>
+    public RunView FindBySession(string id) => ViewOf(RunLookup.OfSession(runs, id));
+
     /// <summary>A run as the database has it, or null.</summary>
     public RunRecord? Record(string id) => runs.Find(id);
 
@@ -150,9 +153,7 @@ internal sealed class BerthEngine
     /// <exception cref="FailureException"><c>run_not_found</c>, <c>run_ambiguous</c>.</exception>
     public RunView Resolve(string fragment) => ViewOf(RunLookup.Resolve(runs, fragment));
 
-    /// <summary>
-    /// Runs, newest first; without <paramref name="all"/> those unfinished and those of the last 24 hours.
-    /// </summary>
+    /// <summary>Runs, newest first; without <paramref name="all"/> the open ones and those of 24 hours.</summary>
     public IReadOnlyList<RunView> List(bool all)
     {
         var since = time.GetUtcNow() - Recent;
@@ -290,8 +291,7 @@ internal sealed class BerthEngine
     public Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel) =>
         RunDiff.WriteAsync(workspaces, runs.Find(id)!, order, output, cancel);
 
-    /// <summary>Brings a run's branch to its remote, where that was asked for and has not succeeded.</summary>
-    /// <exception cref="FailureException">As <see cref="RunPush.AgainAsync"/>.</exception>
+    /// <inheritdoc cref="RunPush.AgainAsync"/>
     public async Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel)
     {
         await new RunPush(options, workspaces, directories, runs, time).AgainAsync(id, allowSecrets, cancel);

@@ -230,9 +230,28 @@ internal sealed class ClaudeCodeAgent(
             await AbandonAsync(flow, deadline.Token);
         }
 
+        await KeepConversationAsync(flow);
         var leaked = await executor.CleanUpAsync(flow.Id, flow.KeepsWorkspace, deadline.Token);
         var left = flow.RepositoryIsSpent ? RepositoryWorkspaces.RemoveOwn(flow.Directory) : [];
+        if (!flow.MayPushLater)
+        {
+            directories.ForgetSecrets(flow.Id);
+        }
+
         flow.EndCleanUp([.. leaked, .. left]);
+    }
+
+    // The next run that goes on from here needs what the CLI remembers; its HOME goes.
+    private async Task KeepConversationAsync(RunFlow flow)
+    {
+        try
+        {
+            Conversations.Keep(flow.Directory, flow.Plan.SessionId, flow.Redactor);
+        }
+        catch (IOException unwritten)
+        {
+            await File.AppendAllTextAsync(directories.HostLog(flow.Id), $"{unwritten}\n", CancellationToken.None);
+        }
     }
 
     // A host that was killed in the middle of (2) left its git at work, and nobody goes on with it now.
@@ -262,6 +281,12 @@ internal sealed class ClaudeCodeAgent(
     private ExecutionSpec SpecOf(RunFlow flow, IExecutor executor)
     {
         var plan = flow.Plan;
+        if (plan.ContinuedFrom is { } earlier
+            && !File.Exists(Path.Combine(flow.Directory.AgentFolder, AgentFiles.ConversationName)))
+        {
+            throw Conversations.Gone(earlier);
+        }
+
         var prepared = flow.Progress.Workspace!;
         var policy = AgentMounts.PolicyOf(plan, prepared);
         var layout = executor.LayOut(flow.Id, policy, plan.ClaudeBinary);

@@ -58,7 +58,10 @@ internal sealed class RunCleanup(
             }
 
             IReadOnlyList<string> paths =
-                [.. owned[id].SelectMany(found => found.Residue), .. RepositoryWorkspaces.OwnOf(directories.Of(id))];
+            [
+                .. owned[id].SelectMany(found => found.Residue), .. RepositoryWorkspaces.OwnOf(directories.Of(id)),
+                .. Conversations.ExpiredOf(directories.Of(id), time.GetUtcNow()),
+            ];
             var isPinned = run?.Progress is { Workspace: not null, Released: false };
             if (paths.Count == 0 && !isPinned)
             {
@@ -159,7 +162,12 @@ internal sealed class RunCleanup(
         }
 
         leaked = [.. leaked, .. RepositoryWorkspaces.RemoveOwn(directories.Of(id))];
-        directories.ForgetPushSecrets(id);
+        directories.ForgetSecrets(id);
+        foreach (var expired in Conversations.ExpiredOf(directories.Of(id), time.GetUtcNow()))
+        {
+            File.Delete(expired);
+        }
+
         if (run.Progress.Workspace is { } prepared)
         {
             await workspaces.ReleaseAsync(prepared.Run, cancel);

@@ -24,7 +24,6 @@ internal sealed class RunFlow
     private static readonly TimeSpan QueuePoll = TimeSpan.FromMilliseconds(200);
     private readonly RunStore runs;
     private readonly TimeProvider time;
-    private readonly Redactor redactor;
     private readonly Lock gate = new();
     private RunState state;
     private long phaseStarted;
@@ -34,8 +33,7 @@ internal sealed class RunFlow
     /// <param name="runs">Where its steps are saved.</param>
     /// <param name="directories">Where its journal is.</param>
     /// <param name="credentials">The model's credentials of this host. What else must not be shown is read from the
-    /// run's own file, as long as the supervisor has not taken it: before the agent there is nothing else to
-    /// say.</param>
+    /// run's own file.</param>
     /// <param name="time">The clock.</param>
     public RunFlow(
         RunRecord run,
@@ -44,7 +42,7 @@ internal sealed class RunFlow
         IEnumerable<string> credentials,
         TimeProvider time)
     {
-        redactor = new Redactor(credentials.Concat(directories.SecretsOf(run.Id)));
+        Redactor = new Redactor(credentials.Concat(directories.SecretsOf(run.Id) ?? []));
         this.runs = runs;
         this.time = time;
         Id = run.Id;
@@ -59,6 +57,13 @@ internal sealed class RunFlow
     }
 
     public string Id { get; }
+
+    /// <summary>Knows what must not be shown of the run.</summary>
+    public Redactor Redactor { get; }
+
+    /// <summary>Whether its secrets are still to be looked for, in a push that did not succeed yet.</summary>
+    public bool MayPushLater =>
+        Plan.PushRemote is not null && Progress is { DeliveredBranch: not null, Push: not { State: PushState.Pushed } };
 
     public RunPlan Plan { get; }
 
@@ -268,12 +273,12 @@ internal sealed class RunFlow
     });
 
     /// <summary>A text without the secrets that this host knows.</summary>
-    public string Redact(string text) => redactor.Redact(text);
+    public string Redact(string text) => Redactor.Redact(text);
 
     /// <summary>Writes an event of the host's. Only while no supervisor writes.</summary>
     public void Write(string type, Dictionary<string, string> values)
     {
-        using var journal = JournalWriter.Open(Directory.JournalFile, time, redactor);
+        using var journal = JournalWriter.Open(Directory.JournalFile, time, Redactor);
         journal.AppendEvent(type, writer =>
         {
             foreach (var (name, value) in values)
@@ -301,7 +306,7 @@ internal sealed class RunFlow
     /// <summary>Writes events that the supervisor did not live to write. Only while no supervisor writes.</summary>
     public void Write(IEnumerable<JsonElement> events)
     {
-        using var journal = JournalWriter.Open(Directory.JournalFile, time, redactor);
+        using var journal = JournalWriter.Open(Directory.JournalFile, time, Redactor);
         foreach (var data in events)
         {
             _ = journal.AppendLine(JournalEntry.Berth, JsonMarshal.GetRawUtf8Value(data), keep: true);

@@ -32,4 +32,23 @@ internal static class RunLookup
                     Fault.User),
         };
     }
+
+    /// <summary>Finds the run that a conversation has come to: the one whose conversation has this id, or the newest
+    /// of those that went on with it.</summary>
+    /// <exception cref="FailureException"><c>session_not_found</c>.</exception>
+    public static RunRecord OfSession(RunStore runs, string session)
+    {
+        if (!Guid.TryParseExact(session, "D", out var id) || runs.FindBySession(id) is not { } run)
+        {
+            throw new FailureException(
+                "session_not_found", "There is no run with such a conversation.", "Leave out the session.", Fault.User);
+        }
+
+        while (runs.FindContinuation(run.Id) is { } next)
+        {
+            run = next;
+        }
+
+        return run;
+    }
 }

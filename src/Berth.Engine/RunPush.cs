@@ -30,17 +30,12 @@ internal sealed class RunPush(
         {
             List<string> hidden =
             [
-                .. directories.PushSecretsOf(run.Id) ?? [], .. options.Gateway.Secrets,
+                .. directories.SecretsOf(run.Id) ?? [], .. options.Gateway.Secrets,
                 .. options.Git.Credentials.Secrets(),
             ];
             var sought = allowSecrets ? null : Redactor.OfValues(hidden);
             var pushed = await workspaces.PushAsync(
                 progress.Workspace!.Run, progress.Work!, earlier, sought, cancel);
-            if (pushed.State == PushState.Pushed)
-            {
-                directories.ForgetPushSecrets(run.Id);
-            }
-
             var redactor = new Redactor(hidden);
             return pushed.Error is not { } error
                 ? pushed
@@ -88,7 +83,7 @@ internal sealed class RunPush(
             return;
         }
 
-        if (directories.PushSecretsOf(id) is null && !allowSecrets)
+        if (directories.SecretsOf(id) is null && !allowSecrets)
         {
             throw new FailureException(
                 "push_secrets_forgotten",
@@ -103,5 +98,7 @@ internal sealed class RunPush(
         {
             throw new FailureException(failed);
         }
+
+        directories.ForgetSecrets(id);
     }
 }

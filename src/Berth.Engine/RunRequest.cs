@@ -64,6 +64,10 @@ internal sealed record RunRequest
     /// <summary>Whether the workspace stays; null for the settings' choice.</summary>
     public bool? Keep { get; init; }
 
+    /// <summary>The run to go on with: its conversation, and where neither is named its repository and its last
+    /// commit.</summary>
+    public string? Continue { get; init; }
+
     /// <summary>Whether the result branch is pushed to the repository's remote. Default: it is not.</summary>
     public bool Push { get; init; }
 

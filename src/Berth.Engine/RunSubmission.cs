@@ -25,6 +25,7 @@ internal sealed class RunSubmission(
     public async Task<RunRecord> CreateAsync(string id, RunRequest request, CancellationToken cancel)
     {
         var workflow = workflows.Load(request.Workflow);
+        request = GoingOn(request);
         Refuse(
             request.Message.Contains('\0', StringComparison.Ordinal),
             "prompt_invalid",
@@ -50,7 +51,7 @@ internal sealed class RunSubmission(
                 id,
                 new AgentFiles(input, workflow.SystemPrompt, workflow.McpConfigJson, secrets)
                 {
-                    WillPush = plan.PushRemote is not null,
+                    Conversation = ConversationOf(plan),
                 },
                 WarmRefill.KeyOf(options, plan));
             return runs.Insert(id, plan);
@@ -115,11 +116,7 @@ internal sealed class RunSubmission(
         CancellationToken cancel)
     {
         var sandbox = ParseSandbox(request.Sandbox ?? workflow.Settings.Sandbox);
-        Refuse(
-            workflow.Settings.PermissionMode == PermissionMode.Bypass && sandbox == SandboxKind.None,
-            "bypass_needs_sandbox",
-            $"The workflow {workflow.Name} bypasses permissions, which is possible inside a sandbox only.",
-            "Leave out --sandbox none, or give the workflow explicit tool rules.");
+        CheckBypass(workflow, sandbox);
         var branch = request.Branch ?? $"berth/{workflow.Name}/{RunId.Short(id)}";
         var source = RepositorySource.Parse(request.Repository ?? request.CurrentDirectory, request.CurrentDirectory);
         var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
@@ -141,6 +138,7 @@ internal sealed class RunSubmission(
             Branch = branch,
             PushRemote = request.Push ? await PushRemoteAsync(source, cancel) : null,
             SessionId = Guid.NewGuid().ToString(),
+            ContinuedFrom = request.Continue,
             AllowedTools = workflow.AllowedTools,
             PermissionMode = workflow.Settings.PermissionMode,
             Trust = TrustOf(request, workflow, source),
@@ -177,6 +175,37 @@ internal sealed class RunSubmission(
             ? workspaces.InspectAgainAsync(source, request.Ref, branch, cancel)
             : workspaces.InspectAsync(
                 source, request.Ref, branch, countChanges: !request.Ticket.ViaServer, cancel);
+
+    // Where a run goes on, it is on the repository of the earlier one, from where that one ended.
+    private RunRequest GoingOn(RunRequest request)
+    {
+        if (request.Continue is null)
+        {
+            return request;
+        }
+
+        var earlier = RunLookup.Resolve(runs, request.Continue);
+        Refuse(
+            !earlier.State.IsFinal(), "run_not_final", $"The run {earlier.Id} is still at work.",
+            $"berth cancel {earlier.Id} stops it; then its conversation can go on.");
+        if (Conversations.Of(directories.Of(earlier.Id)) is null)
+        {
+            throw Conversations.Gone(earlier.Id);
+        }
+
+        var repository = request.Repository ?? earlier.Plan.Repository;
+        var isSame = string.Equals(repository, earlier.Plan.Repository, StringComparison.Ordinal);
+        return request with
+        {
+            Continue = earlier.Id,
+            Repository = repository,
+            Ref = request.Ref ?? (isSame ? earlier.Progress.Work?.HeadCommit ?? earlier.Progress.Workspace?.BaseCommit
+                : null),
+        };
+    }
+
+    private string? ConversationOf(RunPlan plan) =>
+        plan.ContinuedFrom is { } earlier ? Conversations.Of(directories.Of(earlier)) : null;
 
     private async Task<string> PushRemoteAsync(RepositorySource source, CancellationToken cancel)
     {
@@ -247,6 +276,12 @@ internal sealed class RunSubmission(
         "There is nothing to authenticate with at the model's API.",
         "Set ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN or CLAUDE_CODE_OAUTH_TOKEN; or try berth demo, which needs none.",
         Fault.Operator);
+
+    private static void CheckBypass(Workflow workflow, SandboxKind sandbox) => Refuse(
+        workflow.Settings.PermissionMode == PermissionMode.Bypass && sandbox == SandboxKind.None,
+        "bypass_needs_sandbox",
+        $"The workflow {workflow.Name} bypasses permissions, which is possible inside a sandbox only.",
+        "Leave out --sandbox none, or give the workflow explicit tool rules.");
 
     private static Dictionary<string, string> Merge(
         IReadOnlyDictionary<string, string> workflow, IReadOnlyDictionary<string, string> request)

@@ -63,7 +63,7 @@ internal sealed class SharedQueue(
             new AgentFiles(
                 files.Input, files.SystemPrompt, files.McpConfig, SecretsOf(options, files.Environment))
             {
-                WillPush = plan.PushRemote is not null,
+                Conversation = plan.ContinuedFrom is { } earlier ? Conversations.Of(directories.Of(earlier)) : null,
             },
             WarmRefill.KeyOf(options, plan));
         return true;

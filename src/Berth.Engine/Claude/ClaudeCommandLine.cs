@@ -65,6 +65,7 @@ internal static class ClaudeCommandLine
         List<string> argv =
         [
             i.Claude, "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
+            .. i.ConversationFile is { } earlier ? ["--resume", earlier, "--fork-session"] : Array.Empty<string>(),
             "--session-id", i.SessionId,
             "--permission-mode", i.PermissionMode is PermissionMode.Bypass ? "bypassPermissions" : "dontAsk",
             "--tools", string.Join(',', ToolNames.BuiltIn(i.AllowedTools)),

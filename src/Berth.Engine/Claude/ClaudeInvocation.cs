@@ -24,6 +24,10 @@ internal sealed record ClaudeInvocation
     /// <summary>The file that holds <see cref="ClaudeCommandLine.Settings"/>.</summary>
     public required string? SettingsFile { get; init; }
 
+    /// <summary>A file with an earlier conversation that this one goes on with, or null. It is only read: the new
+    /// conversation begins as a copy of it.</summary>
+    public string? ConversationFile { get; init; }
+
     /// <summary>The id that Claude's conversation is to have, a UUID.</summary>
     public required string SessionId { get; init; }
 

@@ -68,32 +68,22 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
             Directory.CreateDirectory(folder, Private);
         }
 
+        if (files.Conversation is { } conversation)
+        {
+            File.Copy(conversation, Path.Combine(directory.AgentFolder, AgentFiles.ConversationName), overwrite: true);
+        }
+
         AtomicFile.WriteTogether(ContentOf(directory, files));
         return directory;
     }
 
-    /// <summary>What must not be shown of a run, as long as its supervisor has not taken the file.</summary>
-    public IReadOnlyList<string> SecretsOf(string runId)
+    /// <summary>What must not be shown of a run, for its host; null where that is forgotten, or was never
+    /// known.</summary>
+    public IReadOnlyList<string>? SecretsOf(string runId)
     {
         try
         {
-            var bytes = File.ReadAllBytes(Of(runId).SecretsFile);
-            return JsonSerializer.Deserialize(bytes, ProtocolJson.Default.RunSecrets)?.Redact ?? [];
-        }
-        catch (Exception gone) when (gone is IOException or JsonException)
-        {
-            // The supervisor has it, and redacts what is said from then on.
-            return [];
-        }
-    }
-
-    /// <summary>What must not be in what is pushed of a run; kept from its beginning until it is pushed, or cleaned up.
-    /// Null where that is not known any more.</summary>
-    public IReadOnlyList<string>? PushSecretsOf(string runId)
-    {
-        try
-        {
-            var bytes = File.ReadAllBytes(PushSecretsFile(Of(runId)));
+            var bytes = File.ReadAllBytes(HostSecretsFile(Of(runId)));
             return JsonSerializer.Deserialize(bytes, ProtocolJson.Default.RunSecrets)?.Redact;
         }
         catch (Exception gone) when (gone is IOException or JsonException)
@@ -102,16 +92,17 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
         }
     }
 
-    /// <summary>Forgets them.</summary>
-    public void ForgetPushSecrets(string runId)
+    /// <summary>Forgets that: nothing more is made of what the run said.</summary>
+    public void ForgetSecrets(string runId)
     {
         if (Directory.Exists(Of(runId).Root))
         {
-            File.Delete(PushSecretsFile(Of(runId)));
+            File.Delete(HostSecretsFile(Of(runId)));
         }
     }
 
-    private static string PushSecretsFile(RunDirectory directory) => Path.Combine(directory.Root, "push-secrets.json");
+    // The supervisor has a file of its own, which it takes away before the agent starts.
+    private static string HostSecretsFile(RunDirectory directory) => Path.Combine(directory.Root, "host-secrets.json");
 
     /// <summary>Takes back a directory whose run could not be created.</summary>
     public void Remove(string runId)
@@ -140,12 +131,8 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
                 JsonSerializer.SerializeToUtf8Bytes(files.Secrets, ProtocolJson.Default.RunSecrets);
         }
 
-        if (files.WillPush)
-        {
-            content[PushSecretsFile(directory)] = JsonSerializer.SerializeToUtf8Bytes(
-                new RunSecrets { Redact = files.Secrets.Redact }, ProtocolJson.Default.RunSecrets);
-        }
-
+        content[HostSecretsFile(directory)] = JsonSerializer.SerializeToUtf8Bytes(
+            new RunSecrets { Redact = files.Secrets.Redact }, ProtocolJson.Default.RunSecrets);
         return content;
 
         void Add(string name, string? text)
@@ -165,8 +152,11 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
 /// <param name="Secrets">Secret variables and what else to redact.</param>
 internal sealed record AgentFiles(byte[] Input, string? SystemPrompt, string? McpConfig, RunSecrets Secrets)
 {
-    /// <summary>Whether the run's branch is to be pushed: then its host has to know what must not be in it.</summary>
-    public bool WillPush { get; init; }
+    /// <summary>The conversation that the agent goes on with: a file to copy, or null.</summary>
+    public string? Conversation { get; init; }
+
+    /// <summary>The file of that conversation, in the agent folder.</summary>
+    public const string ConversationName = "conversation.jsonl";
 
     /// <summary>The file of the workflow's prompt, in the agent folder.</summary>
     public const string SystemPromptName = "system-prompt.md";

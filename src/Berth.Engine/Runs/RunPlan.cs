@@ -32,6 +32,9 @@ internal sealed record RunPlan
     /// <summary>Where the result branch is pushed to: a URL or a path. Null for nowhere.</summary>
     public string? PushRemote { get; init; }
 
+    /// <summary>The run whose conversation it goes on with, or null for a new one.</summary>
+    public string? ContinuedFrom { get; init; }
+
     /// <summary>Claude's conversation id, chosen by us.</summary>
     public required string SessionId { get; init; }
 

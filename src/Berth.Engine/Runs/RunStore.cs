@@ -143,6 +143,16 @@ internal sealed class RunStore(Database database, string home, TimeProvider time
         return (run, hashes.FirstOrDefault());
     }
 
+    /// <summary>The run with a conversation of this id, or null.</summary>
+    public RunRecord? FindBySession(Guid session) => FindByPlan($"\"sessionId\":\"{session}\"");
+
+    /// <summary>The newest run that goes on with the conversation of a run, or null.</summary>
+    public RunRecord? FindContinuation(string id) => FindByPlan($"\"continuedFrom\":\"{id}\"");
+
+    private RunRecord? FindByPlan(string part) => Query(
+        $"select {Columns} from runs where plan like @part order by id desc limit 1", ("part", $"%{part}%"))
+        .FirstOrDefault();
+
     /// <summary>The runs that wait for this home's dispatcher, or for anybody's: the most urgent and then the oldest
     /// first.</summary>
     public IReadOnlyList<WaitingRun> ListWaiting(int limit) => database.Query(

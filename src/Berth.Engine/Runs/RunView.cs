@@ -20,6 +20,9 @@ internal sealed record RunView
 
     public required string SessionId { get; init; }
 
+    /// <summary>The run whose conversation it goes on with; null for a new one.</summary>
+    public string? ContinuedFrom { get; init; }
+
     public string? Result { get; init; }
 
     /// <summary>Whether the run is final and not a success.</summary>
@@ -116,6 +119,7 @@ internal sealed record RunView
             Mode = run.Plan.Mode,
             ModeReason = run.Plan.ModeReason,
             SessionId = run.Plan.SessionId,
+            ContinuedFrom = run.Plan.ContinuedFrom,
             Result = outcome?.Result,
             IsError = run.State.IsFinal() && run.State != RunState.Succeeded,
             Error = outcome?.Error,

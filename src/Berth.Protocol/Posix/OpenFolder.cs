@@ -59,6 +59,33 @@ public sealed class OpenFolder : IDisposable
         return 0;
     }
 
+    /// <summary>Opens a plain file of this folder for reading; nothing else, whatever the name leads to.</summary>
+    /// <returns>The file, or null where there is none that can be opened.</returns>
+    public SafeFileHandle? OpenFile(ReadOnlySpan<byte> name)
+    {
+        // A pipe without a writer must not hold the opener.
+        var descriptor = FolderCalls.OpenAt(
+            Descriptor,
+            Terminated(name),
+            Libc.ReadOnly | FolderCalls.NoFollow | FolderCalls.NonBlocking | Libc.CloseOnExec,
+            0);
+        if (descriptor < 0)
+        {
+            return null;
+        }
+
+        var file = new SafeFileHandle(descriptor, ownsHandle: true);
+        var isPlain = FolderCalls.Seek(descriptor, 0, FolderCalls.FromHere) >= 0
+            && !File.GetAttributes(file).HasFlag(FileAttributes.Directory);
+        if (isPlain)
+        {
+            return file;
+        }
+
+        file.Dispose();
+        return null;
+    }
+
     /// <summary>Reads some of the entries that were not read yet, without the two dots; none at the end.</summary>
     public IReadOnlyList<FolderEntry> ReadSome()
     {
@@ -182,6 +209,8 @@ internal static partial class FolderCalls
     internal const ulong NoMounts = 1;
     internal const ulong NoMagicLinks = 2;
     internal const long OpenAt2Number = 437;
+    internal const int NonBlocking = 0x800;
+    internal const int FromHere = 1;
     internal const int AccessDenied = 13;
     internal const int NotImplemented = 38;
 

@@ -47,6 +47,8 @@ internal static class Problem
         ["sandbox_forbidden"] = StatusCodes.Status403Forbidden,
         ["workflow_read_only"] = StatusCodes.Status403Forbidden,
         ["run_not_found"] = StatusCodes.Status404NotFound,
+        ["session_not_found"] = StatusCodes.Status404NotFound,
+        ["conversation_gone"] = StatusCodes.Status410Gone,
         ["not_found"] = StatusCodes.Status404NotFound,
         ["method_not_allowed"] = StatusCodes.Status405MethodNotAllowed,
         ["branch_taken"] = StatusCodes.Status409Conflict,

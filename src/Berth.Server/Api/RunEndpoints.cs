@@ -55,7 +55,8 @@ internal sealed class RunEndpoints(
     {
         Capacity.Check(options);
         using var body = await RequestBody.ReadAsync(context.Request);
-        var request = RunOrders.Read(body, Gatekeeper.CallerOf(context), options);
+        var request = RunOrders.Read(
+            body, Gatekeeper.CallerOf(context), options, earlier => engine.Resolve(earlier).Repository);
         var accepted = await dispatcher.AcceptAsync(request, context.RequestAborted);
         RequestLog.About(context, accepted.Run.Id);
         if (accepted.IsNew)

@@ -20,21 +20,29 @@ internal static class RunOrders
     /// <summary>What a request may have; docs/openapi.json says what each is.</summary>
     internal static readonly string[] Fields =
     [
-        "workflow", "message", "repository", "ref", "branch", "mode", "model", "maxTurns", "maxBudgetUsd",
-        "timeoutSeconds", "env", "sandbox", "push", "keep", "labels", "idempotencyKey", "priority",
+        "workflow", "message", "continueFrom", "repository", "ref", "branch", "mode", "model", "maxTurns",
+        "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "keep", "labels", "idempotencyKey", "priority",
     ];
 
     /// <summary>Reads a request.</summary>
+    /// <param name="body">What was sent.</param>
+    /// <param name="caller">By whom.</param>
+    /// <param name="options">The settings.</param>
+    /// <param name="repositoryOf">The repository of the run that one goes on with.</param>
     /// <exception cref="FailureException"><c>request_invalid</c>, <c>repository_missing</c>,
     /// <c>repository_forbidden</c>, <c>sandbox_forbidden</c>, <c>label_invalid</c>.</exception>
-    public static RunRequest Read(RequestBody body, Caller caller, BerthOptions options)
+    public static RunRequest Read(
+        RequestBody body, Caller caller, BerthOptions options, Func<string, string> repositoryOf)
     {
         body.RefuseOthers(Fields);
+        var earlier = body.Text("continueFrom");
         var request = new RunRequest
         {
             Workflow = body.Required("workflow"),
             Message = body.Required("message"),
-            Repository = body.Text("repository") ?? DefaultRepository(options),
+            Continue = earlier,
+            Repository = body.Text("repository")
+                ?? (earlier is null ? DefaultRepository(options) : repositoryOf(earlier)),
             CurrentDirectory = options.Home,
             Ref = body.Text("ref"),
             Branch = body.Text("branch"),

@@ -62,15 +62,7 @@ internal sealed class AgentEndpoints(
     private RunRequest Read(RequestBody body, string workflow, Caller caller)
     {
         // A field that the agent did not know it passed over, and so must this.
-        if (body.Text("session_id") is not null)
-        {
-            throw new FailureException(
-                "session_not_continued",
-                "A conversation cannot be continued yet, and one that only seems to be would be worse.",
-                "Leave out session_id.",
-                Fault.User);
-        }
-
+        var earlier = body.Text("session_id") is { } session ? engine.FindBySession(session) : null;
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var name in new[] { "user_id", "session_name" })
         {
@@ -84,7 +76,8 @@ internal sealed class AgentEndpoints(
         {
             Workflow = workflow,
             Message = body.Required("message"),
-            Repository = body.Text("repository_url") ?? RunOrders.DefaultRepository(options),
+            Continue = earlier?.Id,
+            Repository = body.Text("repository_url") ?? earlier?.Repository ?? RunOrders.DefaultRepository(options),
             CurrentDirectory = options.Home,
             Ref = body.Text("git_branch"),
             MaxTurns = body.Whole("max_turns", 1, MostTurns) ?? UsualTurns,

@@ -39,6 +39,12 @@ internal sealed class RunOptions
     };
 
     // What is none of these is refused by name where all that can name a mode is weighed.
+    private readonly Option<string?> goOn = new("--continue")
+    {
+        Description = "A run whose conversation goes on; also from its last commit, where no --repo or --ref is given.",
+        HelpName = "RUN",
+    };
+
     private readonly Option<bool> push = BerthCommand.Flag(
         "--push", "Push the result's branch to the repository's URL, or to the origin of a path.");
 
@@ -143,8 +149,8 @@ internal sealed class RunOptions
         command.Add(message);
         foreach (var option in (IReadOnlyList<Option>)
         [
-            repository, reference, branch, push, mode, image, model, maxTurns, maxBudget, timeout, environment, sandbox,
-            network, allowedHosts, mounts, trust, keep, detach, quiet, server, json,
+            repository, reference, branch, goOn, push, mode, image, model, maxTurns, maxBudget, timeout, environment,
+            sandbox, network, allowedHosts, mounts, trust, keep, detach, quiet, server, json,
         ])
         {
             command.Add(option);
@@ -169,6 +175,7 @@ internal sealed class RunOptions
         CurrentDirectory = surroundings.CurrentDirectory,
         Ref = parsed.GetValue(reference),
         Branch = parsed.GetValue(branch),
+        Continue = parsed.GetValue(goOn),
         Push = parsed.GetValue(push),
         Mode = parsed.GetValue(mode),
         Image = parsed.GetValue(image),

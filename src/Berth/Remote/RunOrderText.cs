@@ -22,6 +22,7 @@ internal static class RunOrderText
             Text("workflow", request.Workflow);
             Text("message", request.Message);
             Text("repository", RepositoryOf(request, isNear));
+            Text("continueFrom", request.Continue);
             Text("ref", request.Ref);
             Text("branch", request.Branch);
             Text("mode", request.Mode);
@@ -81,7 +82,7 @@ internal static class RunOrderText
     // This folder means something to a server of this machine only; another has a repository of its own, or asks.
     private static string? RepositoryOf(RunRequest request, bool isNear) => request.Repository switch
     {
-        null => isNear ? request.CurrentDirectory : null,
+        null => isNear && request.Continue is null ? request.CurrentDirectory : null,
         var path when isNear && Directory.Exists(Path.Combine(request.CurrentDirectory, path)) =>
             Path.GetFullPath(path, request.CurrentDirectory),
         var named => named,

@@ -39,7 +39,7 @@ public sealed class PushRunTests
         AssertNowhere(home, Token, "git-credentials.json");
         AssertNowhere(home, Convert.ToBase64String(Encoding.UTF8.GetBytes($"x-access-token:{Token}")), "-");
         AssertNowhere(home, "a-secret-of-the-run", $"{run.GetProperty("id").GetString()}");
-        Assert.False(File.Exists(home.RunFile(pushed.GetProperty("id").GetString()!, "push-secrets.json")));
+        Assert.False(File.Exists(home.RunFile(pushed.GetProperty("id").GetString()!, "host-secrets.json")));
     }
 
     [Fact]

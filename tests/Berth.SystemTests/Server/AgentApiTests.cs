@@ -58,6 +58,35 @@ public sealed class AgentApiTests
     }
 
     [Fact]
+    public async Task A_session_goes_on_whichever_of_its_ids_is_sent()
+    {
+        await using var server = await ServerHome.StartAsync(Soon);
+        var first = await SayAsync("bash echo 1 > 1.txt\n---\ntext The word is heron.", null);
+        var second = await SayAsync("bash cat 1.txt > 2.txt\n---\ntext The other is egret.", first);
+        await SayAsync("bash cat 2.txt > 3.txt\n---\ntext Done.", first);
+
+        var asked = server.Home.Model.Requests.Last(
+            request => request.Path.StartsWith("/v1/messages?", StringComparison.Ordinal)).Text();
+        Assert.NotEqual(first, second);
+        Assert.Contains("The word is heron.", asked, StringComparison.Ordinal);
+        Assert.Contains("The other is egret.", asked, StringComparison.Ordinal);
+
+        async Task<string> SayAsync(string script, string? session)
+        {
+            var fields = new Dictionary<string, object>(StringComparer.Ordinal)
+            {
+                ["message"] = BerthHome.Prompt(script),
+            };
+            fields[session is null ? "repository_url" : "session_id"] = session ?? server.Home.Repository;
+            var (status, accepted) = await RunAsync(server, "implement", fields);
+            Assert.Equal(HttpStatusCode.OK, status);
+            var run = await server.FinalAsync(accepted.GetProperty("run_id").GetString()!, Soon);
+            Assert.Equal("succeeded", run.GetProperty("state").GetString());
+            return accepted.GetProperty("session_id").GetString()!;
+        }
+    }
+
+    [Fact]
     public async Task States_are_told_in_its_four_words_and_the_defaults_are_its_own()
     {
         await using var server = await ServerHome.StartAsync(Soon, [("CLAUDE_CODE_MAX_CONCURRENT", "1")]);
@@ -105,7 +134,7 @@ public sealed class AgentApiTests
             ("fix", "timeout", 59, HttpStatusCode.BadRequest, "60 to 14400"),
             ("fix", "timeout", 14401, HttpStatusCode.BadRequest, "60 to 14400"),
             ("fix", "message", 7, HttpStatusCode.BadRequest, "message"),
-            ("fix", "session_id", "s", HttpStatusCode.BadRequest, "session_not_continued"),
+            ("fix", "session_id", "s", HttpStatusCode.NotFound, "session_not_found"),
         ];
         foreach (var (workflow, field, value, expected, words) in refused)
         {

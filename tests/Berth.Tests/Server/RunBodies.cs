@@ -30,6 +30,7 @@ internal static class RunBodies
         ["message"] = "\"Do it.\"",
         ["repository"] = "\"/nowhere/at/all\"",
         ["ref"] = "\"main\"",
+        ["continueFrom"] = "\"7k3m9xq2\"",
         ["maxTurns"] = "5",
         ["maxBudgetUsd"] = "1.25",
         ["timeoutSeconds"] = "60",

@@ -30,7 +30,7 @@ public sealed class RunOrderPropertyTests
             try
             {
                 using var body = RequestBody.Parse(bytes);
-                var request = RunOrders.Read(body, caller, options);
+                var request = RunOrders.Read(body, caller, options, _ => "/nowhere/at/all");
                 read++;
                 return request is { Message.Length: >= 0, Workflow: not null, Repository: not null }
                     && request.MaxTurns is null or (>= 1 and <= 1000)

@@ -33,6 +33,20 @@ public abstract class RunStoreConformance
     }
 
     [Fact]
+    public void A_run_is_found_by_its_conversation_and_the_newest_of_those_that_went_on_with_it()
+    {
+        var session = Guid.NewGuid();
+        Store.Insert("a1", Plans.Any() with { SessionId = session.ToString() });
+        Store.Insert("a2", Plans.Any() with { ContinuedFrom = "a1" });
+        Store.Insert("a3", Plans.Any() with { ContinuedFrom = "a1" });
+
+        Assert.Equal("a1", Store.FindBySession(session)?.Id);
+        Assert.Equal("a3", Store.FindContinuation("a1")?.Id);
+        Assert.Null(Store.FindContinuation("a3"));
+        Assert.Null(Store.FindBySession(Guid.NewGuid()));
+    }
+
+    [Fact]
     public void A_key_stands_for_one_run_of_its_owner_and_another_owner_may_use_it_too()
     {
         var ticket = new RunTicket(ViaServer: true, "ci") { IdempotencyKey = "k", RequestHash = "h" };

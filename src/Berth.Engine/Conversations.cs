@@ -1,0 +1,115 @@
+using System.Buffers;
+using System.Text;
+using Berth.Protocol;
+using Berth.Protocol.Posix;
+
+namespace Berth.Engine;
+
+/// <summary>What the CLI remembers of a run, kept when its HOME goes, so that another run can go on with it.</summary>
+/// <remarks>
+/// The CLI writes it as <c>.claude/projects/FOLDER/SESSION.jsonl</c> in the agent's HOME. The agent could have put
+/// anything there, so no link is followed; and it holds what the agent read and was told, so it is redacted like the
+/// journal. One with more than <see cref="MostBytes"/> is not kept.
+/// </remarks>
+internal static class Conversations
+{
+    private const string Name = "conversation.jsonl";
+    private const long MostBytes = 64L * 1024 * 1024;
+    private const int MostFolders = 100;
+
+    /// <summary>How long one is kept. 30 days.</summary>
+    public static TimeSpan Lifetime { get; } = TimeSpan.FromDays(30);
+
+    /// <summary>A run's conversation, or null where none is kept.</summary>
+    public static string? Of(RunDirectory run) => File.Exists(FileOf(run)) ? FileOf(run) : null;
+
+    /// <summary>There is none to go on with.</summary>
+    public static FailureException Gone(string runId) => new(
+        "conversation_gone",
+        $"Nothing is kept here of the conversation of run {runId}.",
+        $"It never spoke, ended more than {Lifetime.Days} days ago, or was another server's. Start a new run.",
+        Fault.User);
+
+    /// <summary>Keeps it, once.</summary>
+    /// <exception cref="IOException">There is no room for it.</exception>
+    public static void Keep(RunDirectory run, string session, Redactor redactor)
+    {
+        if (Of(run) is not null)
+        {
+            return;
+        }
+
+        using var found = Find(run.Home, Encoding.UTF8.GetBytes(session + ".jsonl"));
+        if (found is null || RandomAccess.GetLength(found) > MostBytes)
+        {
+            return;
+        }
+
+        var kept = new ArrayBufferWriter<byte>();
+        var scratch = new ArrayBufferWriter<byte>();
+        var text = new byte[RandomAccess.GetLength(found)];
+        var rest = text.AsSpan(0, RandomAccess.Read(found, text, 0));
+        while (!rest.IsEmpty)
+        {
+            // A last line without an end was cut off in the middle; the CLI bears with that.
+            var end = rest.IndexOf((byte)'\n');
+            kept.Write(redactor.RedactLine(end < 0 ? rest : rest[..end], scratch));
+            kept.Write("\n"u8);
+            rest = end < 0 ? [] : rest[(end + 1)..];
+        }
+
+        AtomicFile.Write(FileOf(run), kept.WrittenSpan);
+    }
+
+    /// <summary>What is kept of a run for longer than it is to be.</summary>
+    public static IReadOnlyList<string> ExpiredOf(RunDirectory run, DateTimeOffset now) =>
+        Of(run) is { } file && now.UtcDateTime - File.GetLastWriteTimeUtc(file) > Lifetime ? [file] : [];
+
+    private static string FileOf(RunDirectory run) => Path.Combine(run.Root, Name);
+
+    private static Microsoft.Win32.SafeHandles.SafeFileHandle? Find(string home, byte[] name)
+    {
+        using var folder = OpenFolder.Open(home);
+        if (folder is null || folder.Enter(".claude"u8, out var config) != 0)
+        {
+            return null;
+        }
+
+        using (config)
+        {
+            if (config!.Enter("projects"u8, out var projects) != 0)
+            {
+                return null;
+            }
+
+            using (projects)
+            {
+                return FindIn(projects!, name);
+            }
+        }
+    }
+
+    private static Microsoft.Win32.SafeHandles.SafeFileHandle? FindIn(OpenFolder projects, byte[] name)
+    {
+        var seen = 0;
+        for (var some = projects.ReadSome(); some.Count > 0 && seen < MostFolders; some = projects.ReadSome())
+        {
+            foreach (var entry in some.Where(entry => entry.IsFolder).Take(MostFolders - seen))
+            {
+                seen++;
+                if (projects.Enter(entry.Name.Span, out var project) == 0)
+                {
+                    using (project)
+                    {
+                        if (project!.OpenFile(name) is { } file)
+                        {
+                            return file;
+                        }
+                    }
+                }
+            }
+        }
+
+        return null;
+    }
+}
