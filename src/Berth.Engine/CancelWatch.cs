@@ -15,6 +15,7 @@ internal sealed class CancelWatch : IAsyncDisposable
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
     private readonly CancellationTokenSource beforeStart = new();
+    private readonly CancellationTokenSource afterEnd = new();
     private readonly CancellationTokenSource done = new();
     private readonly string runId;
     private readonly IExecutor executor;
@@ -22,6 +23,7 @@ internal sealed class CancelWatch : IAsyncDisposable
     private readonly PeriodicTimer poll;
     private readonly Task loop;
     private volatile bool live;
+    private volatile bool ended;
     private CancelLevel passedOn;
 
     public CancelWatch(string runId, IExecutor executor, RunStore runs, TimeProvider time)
@@ -36,11 +38,14 @@ internal sealed class CancelWatch : IAsyncDisposable
     /// <summary>Cancelled when a stop was asked for; to be heeded until the execution is started.</summary>
     public CancellationToken BeforeStart => beforeStart.Token;
 
+    /// <summary>Cancelled when a stop was asked for that no execution was there to heed any more.</summary>
+    public CancellationToken AfterEnd => afterEnd.Token;
+
     /// <summary>From here on a stop is the executor's business.</summary>
     public void ExecutionIsLive() => live = true;
 
-    /// <summary>From here on nothing is left to stop: what was done is captured and delivered.</summary>
-    public void ExecutionHasEnded() => live = false;
+    /// <summary>From here on nothing is left to stop but a push: what was done is captured and delivered.</summary>
+    public void ExecutionHasEnded() => (live, ended) = (false, true);
 
     public async ValueTask DisposeAsync()
     {
@@ -48,6 +53,7 @@ internal sealed class CancelWatch : IAsyncDisposable
         poll.Dispose();
         await loop;
         beforeStart.Dispose();
+        afterEnd.Dispose();
         done.Dispose();
     }
 
@@ -78,6 +84,11 @@ internal sealed class CancelWatch : IAsyncDisposable
             }
 
             await beforeStart.CancelAsync();
+            if (ended)
+            {
+                await afterEnd.CancelAsync();
+            }
+
             if (live && await executor.CancelExecutionAsync(runId, asked == CancelLevel.Hard, done.Token))
             {
                 runs.Move(runId, RunState.Running, RunState.Stopping);

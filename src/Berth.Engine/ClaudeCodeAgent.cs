@@ -70,7 +70,7 @@ internal sealed class ClaudeCodeAgent(
             execution = await WorkAsync(flow, executor, cancels, either.Token, stop); // (2) (4) (5)
             await CaptureAsync(flow, execution, stop); // (6)
             await DeliverAsync(flow, stop); // (7)
-            await PushAsync(flow, run, stop);
+            await PushAsync(flow, run, cancels, stop);
             return RunOutcomes.Of(execution);
         }
         catch (FailureException failed)
@@ -179,7 +179,7 @@ internal sealed class ClaudeCodeAgent(
         }
 
         flow.Begin(RunPhase.Capture);
-        var work = await workspaces.CollectAsync(flow.Progress.Workspace!.Run, stop);
+        var work = flow.Redact(await workspaces.CollectAsync(flow.Progress.Workspace!.Run, stop));
         flow.End(RunPhase.Capture, progress => progress with { Work = work, Collected = true });
     }
 
@@ -198,7 +198,7 @@ internal sealed class ClaudeCodeAgent(
     }
 
     // A remote that does not take it ends no run's work: that is kept, and this alone can be done again.
-    private async Task PushAsync(RunFlow flow, RunRecord run, CancellationToken stop)
+    private async Task PushAsync(RunFlow flow, RunRecord run, CancelWatch cancels, CancellationToken stop)
     {
         if (flow.Plan.PushRemote is null || flow.Progress.DeliveredBranch is null)
         {
@@ -209,7 +209,7 @@ internal sealed class ClaudeCodeAgent(
         {
             flow.Begin(RunPhase.Push);
             var pushing = new RunPush(options, workspaces, directories, runs, time);
-            var pushed = await pushing.RunAsync(run, flow.Progress, allowSecrets: false, stop);
+            var pushed = await pushing.RunAsync(run, flow.Progress, cancels.AfterEnd, stop);
             flow.End(RunPhase.Push, progress => progress with { Push = pushed });
             flow.Say(pushed);
         }

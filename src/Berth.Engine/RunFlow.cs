@@ -272,6 +272,20 @@ internal sealed class RunFlow
         Warnings = [.. outcome.Warnings.Select(Redact)],
     });
 
+    /// <summary>Work whose names and words are without the secrets that this host knows.</summary>
+    public CollectedWork? Redact(CollectedWork? work) => work is null ? null : work with
+    {
+        Commits = [.. work.Commits.Select(commit => commit with { Subject = Redact(commit.Subject) })],
+        FilesChanged =
+        [
+            .. work.FilesChanged.Select(file => file with
+            {
+                Path = Redact(file.Path),
+                OldPath = file.OldPath is { } old ? Redact(old) : null,
+            }),
+        ],
+    };
+
     /// <summary>A text without the secrets that this host knows.</summary>
     public string Redact(string text) => Redactor.Redact(text);
 

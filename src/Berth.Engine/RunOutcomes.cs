@@ -45,9 +45,12 @@ internal static class RunOutcomes
     public static RunOutcome Failed(Execution? execution, Failure failure)
     {
         var outcome = execution is null ? new RunOutcome { State = RunState.Failed } : Of(execution);
-        return outcome with { State = outcome.State == RunState.Succeeded
-            ? RunState.Failed
-            : outcome.State, Error = outcome.Error ?? failure };
+        var state = failure.Code is RunPush.CancelledCode ? RunState.Cancelled : RunState.Failed;
+        return outcome with
+        {
+            State = outcome.State == RunState.Succeeded ? state : outcome.State,
+            Error = outcome.Error ?? failure,
+        };
     }
 
     /// <summary>A defect of ours, as an outcome.</summary>

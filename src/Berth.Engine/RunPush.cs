@@ -11,6 +11,33 @@ internal sealed class RunPush(
 {
     private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(2);
 
+    /// <summary>How a push that somebody stopped is told.</summary>
+    public const string CancelledCode = "push_cancelled";
+
+    /// <summary>Pushes what a run has delivered, unless somebody stops it.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="progress">How far it has come.</param>
+    /// <param name="cancel">Stops the push, which is then one that did not succeed.</param>
+    /// <param name="stop">Leaves it to the next host.</param>
+    public async Task<PushRecord> RunAsync(
+        RunRecord run, RunProgress progress, CancellationToken cancel, CancellationToken stop)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, stop);
+        try
+        {
+            return await RunAsync(run, progress, allowSecrets: false, either.Token);
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            return Before(run, progress) with
+            {
+                Error = new Failure(
+                    CancelledCode, "Delivery was cancelled; the work is kept.", $"berth deliver {run.Id}",
+                    Fault.Nobody),
+            };
+        }
+    }
+
     /// <summary>Pushes what a run has delivered.</summary>
     /// <param name="run">The run.</param>
     /// <param name="progress">How far it has come.</param>
@@ -20,12 +47,7 @@ internal sealed class RunPush(
     public async Task<PushRecord> RunAsync(
         RunRecord run, RunProgress progress, bool allowSecrets, CancellationToken cancel)
     {
-        var earlier = progress.Push ?? new PushRecord
-        {
-            State = PushState.Failed,
-            Remote = run.Plan.PushRemote!,
-            Branch = progress.DeliveredBranch!,
-        };
+        var earlier = Before(run, progress);
         try
         {
             List<string> hidden =
@@ -46,6 +68,13 @@ internal sealed class RunPush(
             return earlier with { State = PushState.Failed, Error = refused.Failure };
         }
     }
+
+    private static PushRecord Before(RunRecord run, RunProgress progress) => progress.Push ?? new PushRecord
+    {
+        State = PushState.Failed,
+        Remote = run.Plan.PushRemote!,
+        Branch = progress.DeliveredBranch!,
+    };
 
     /// <summary>Pushes a run that has ended, if it was to be pushed and is not.</summary>
     /// <exception cref="FailureException"><c>run_not_final</c>, <c>push_not_asked</c>, <c>nothing_to_push</c>, or why

@@ -64,7 +64,7 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
             $"Nothing was pushed: a secret of the run is in {string.Join(", ", scan.Finds)}.",
             $"The work is kept on the branch. Look at it, and if that is no secret: "
                 + $"berth deliver {run.RunId} --allow-secrets",
-            Fault.User);
+            Fault.Agent);
     }
 
     private async Task<PushRecord> SendAsync(
@@ -135,7 +135,7 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
     {
         var (code, hint, fault) = (refusal, result.Problem) switch
         {
-            (not null, _) => ("push_refused", "Have the remote take such a branch.", Fault.User),
+            (not null, _) => ("push_refused", "Have the remote take such a branch.", Fault.Operator),
             (_, GitProblem.Authentication) =>
                 ("push_authentication_failed",
                  "Put a token or key for the host that may write into the file of BERTH_GIT_CREDENTIALS.",
@@ -145,7 +145,7 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
             (_, GitProblem.Network or GitProblem.TimedOut) =>
                 ("push_unreachable", "Wait until the remote is there.", Fault.Nobody),
             (_, GitProblem.NotFound or GitProblem.NotARepository) =>
-                ("push_refused", "Check the remote's URL, and whether the credential may write there.", Fault.User),
+                ("push_refused", "Check the remote's URL, and whether the credential may write there.", Fault.Operator),
             _ => ("push_failed", "See what git said.", Fault.Operator),
         };
         var said = refusal is null ? result.Excerpt : $"{refusal}: {result.Excerpt}";

@@ -58,6 +58,7 @@ internal static class Problem
         ["push_not_asked"] = StatusCodes.Status409Conflict,
         ["push_blocked_by_secret"] = StatusCodes.Status409Conflict,
         ["push_secrets_forgotten"] = StatusCodes.Status409Conflict,
+        ["push_cancelled"] = StatusCodes.Status409Conflict,
         ["push_refused"] = StatusCodes.Status409Conflict,
         ["push_authentication_failed"] = StatusCodes.Status502BadGateway,
         ["push_untrusted"] = StatusCodes.Status502BadGateway,

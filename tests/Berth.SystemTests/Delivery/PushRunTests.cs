@@ -89,7 +89,7 @@ public sealed class PushRunTests
         Assert.Equal("blocked", run.GetProperty("push").GetProperty("state").GetString());
         Assert.Contains("b:1 (commit ", message, StringComparison.Ordinal);
         Assert.DoesNotContain(server.Asked, asked => asked.Path.EndsWith("receive-pack", StringComparison.Ordinal));
-        Assert.Equal(2, (await home.BerthAsync(Cancel, "deliver", id)).ExitCode);
+        Assert.Equal(1, (await home.BerthAsync(Cancel, "deliver", id)).ExitCode);
         Assert.Equal(0, (await home.BerthAsync(Cancel, "deliver", id, "--allow-secrets")).ExitCode);
     }
 
@@ -111,6 +111,42 @@ public sealed class PushRunTests
         Assert.Equal("hello\n", await BerthHome.GitInAsync(Remote(home), Cancel, "show", "work:hello.txt"));
         Assert.Equal("main\nwork\n", await BerthHome.GitInAsync(
             Remote(home), Cancel, "branch", "--format=%(refname:short)"));
+    }
+
+    [Fact]
+    public async Task A_push_that_hangs_can_be_cancelled_and_done_later()
+    {
+        await using var home = await BerthHome.CreateAsync(Cancel);
+        await using var server = await ServeAsync(home);
+        server.Hold();
+        var id = await home.DetachAsync(Write, "--push", "--branch", "work");
+        await server.WhenAskedAsync();
+        await home.BerthAsync(Cancel, "cancel", id);
+        var run = await home.FinalAsync(id);
+        server.LetGo();
+        var delivered = await home.BerthAsync(Cancel, "deliver", id, "--json");
+
+        Assert.Equal("cancelled", run.GetProperty("state").GetString());
+        Assert.Equal("push_cancelled", run.GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal("hello\n", await home.GitAsync(Cancel, "show", "work:hello.txt"));
+        Assert.Equal("pushed", delivered.Json.GetProperty("push").GetProperty("state").GetString());
+    }
+
+    [Fact]
+    public async Task A_secret_in_the_name_of_a_file_or_a_commit_is_shown_nowhere()
+    {
+        await using var home = await BerthHome.CreateAsync(Cancel);
+        var (_, run) = await home.RunAsync(
+            "bash echo x > $API_PASSWORD.txt && git add -A && git commit -qm \"Add $API_PASSWORD\"\n---\ntext Done.",
+            Cancel, "--env", "API_PASSWORD=correct-horse-battery");
+
+        Assert.Equal("Add ***", run.GetProperty("commits")[0].GetProperty("subject").GetString());
+        Assert.Equal("***.txt", run.GetProperty("filesChanged")[0].GetProperty("path").GetString());
+        Assert.DoesNotContain("correct-horse-battery", (await ShowAsync(home, run)).Output, StringComparison.Ordinal);
+        foreach (var file in Directory.EnumerateFiles(home.Home, "berth.db*"))
+        {
+            Assert.Equal(-1, (await File.ReadAllBytesAsync(file, Cancel)).AsSpan().IndexOf("correct-horse"u8));
+        }
     }
 
     [Fact]
