@@ -70,8 +70,9 @@ internal sealed class ClaudeCodeAgent(
             execution = await WorkAsync(flow, executor, cancels, either.Token, stop); // (2) (4) (5)
             await CaptureAsync(flow, execution, stop); // (6)
             await DeliverAsync(flow, stop); // (7)
-            await PushAsync(flow, run, cancels, stop);
-            return RunOutcomes.Of(execution);
+            var outcome = RunOutcomes.Of(execution);
+            await PushAsync(flow, run with { Outcome = outcome }, cancels, stop);
+            return outcome;
         }
         catch (FailureException failed)
         {
@@ -209,7 +210,7 @@ internal sealed class ClaudeCodeAgent(
         {
             flow.Begin(RunPhase.Push);
             var pushing = new RunPush(options, workspaces, directories, runs, time);
-            var pushed = await pushing.RunAsync(run, flow.Progress, cancels.AfterEnd, stop);
+            var pushed = await pushing.RunAsync(run, flow.Progress, run.Outcome!, cancels.AfterEnd, stop);
             flow.End(RunPhase.Push, progress => progress with { Push = pushed });
             flow.Say(pushed);
         }

@@ -305,16 +305,25 @@ internal sealed class RunFlow
     /// <summary>Says what a push came to.</summary>
     public void Say(PushRecord push)
     {
-        var values = new Dictionary<string, string>(StringComparer.Ordinal) { ["remote"] = push.Remote };
-        if (push.Error is { } error)
+        if (push.State == PushState.Pushed)
         {
-            (values["code"], values["message"]) = (error.Code, error.Message);
-            Write(BerthEvents.PushFailed, values);
-            return;
+            Say(BerthEvents.Pushed, ("branch", push.Branch), ("commit", push.Commit!));
         }
 
-        (values["branch"], values["commit"]) = (push.Branch, push.Commit!);
-        Write(BerthEvents.Pushed, values);
+        if (push.PullRequest is { } request)
+        {
+            Say(BerthEvents.PullRequestOpened, ("url", request.Url));
+        }
+
+        if (push.Error is { } error)
+        {
+            Say(BerthEvents.PushFailed, ("code", error.Code), ("message", error.Message));
+        }
+
+        void Say(string type, params (string Name, string Value)[] values) => Write(
+            type,
+            values.Append(("remote", push.Remote)).ToDictionary(
+                value => value.Item1, value => value.Item2, StringComparer.Ordinal));
     }
 
     /// <summary>Writes events that the supervisor did not live to write. Only while no supervisor writes.</summary>

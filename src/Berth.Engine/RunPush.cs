@@ -1,3 +1,5 @@
+using Berth.Engine.Forges;
+using Berth.Engine.Git;
 using Berth.Engine.Processes;
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
@@ -5,7 +7,8 @@ using Berth.Protocol;
 
 namespace Berth.Engine;
 
-/// <summary>Brings the branch of a run to its remote: at the end of its flow, and again when somebody asks.</summary>
+/// <summary>Brings the branch of a run to its remote, and opens a pull request where one is wanted: at the end of its
+/// flow, and again when somebody asks. What is done already is not done again.</summary>
 internal sealed class RunPush(
     BerthOptions options, RepositoryWorkspaces workspaces, RunDirectories directories, RunStore runs, TimeProvider time)
 {
@@ -17,15 +20,16 @@ internal sealed class RunPush(
     /// <summary>Pushes what a run has delivered, unless somebody stops it.</summary>
     /// <param name="run">The run.</param>
     /// <param name="progress">How far it has come.</param>
+    /// <param name="outcome">How the agent did.</param>
     /// <param name="cancel">Stops the push, which is then one that did not succeed.</param>
     /// <param name="stop">Leaves it to the next host.</param>
     public async Task<PushRecord> RunAsync(
-        RunRecord run, RunProgress progress, CancellationToken cancel, CancellationToken stop)
+        RunRecord run, RunProgress progress, RunOutcome outcome, CancellationToken cancel, CancellationToken stop)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, stop);
         try
         {
-            return await RunAsync(run, progress, allowSecrets: false, either.Token);
+            return await RunAsync(run, progress, outcome, allowSecrets: false, either.Token);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
@@ -38,14 +42,9 @@ internal sealed class RunPush(
         }
     }
 
-    /// <summary>Pushes what a run has delivered.</summary>
-    /// <param name="run">The run.</param>
-    /// <param name="progress">How far it has come.</param>
-    /// <param name="allowSecrets">Whether it is pushed with secrets in it.</param>
-    /// <param name="cancel">Gives up.</param>
-    /// <returns>What it came to, without a secret in it.</returns>
-    public async Task<PushRecord> RunAsync(
-        RunRecord run, RunProgress progress, bool allowSecrets, CancellationToken cancel)
+    // What it comes to has no secret in it.
+    private async Task<PushRecord> RunAsync(
+        RunRecord run, RunProgress progress, RunOutcome outcome, bool allowSecrets, CancellationToken cancel)
     {
         var earlier = Before(run, progress);
         try
@@ -56,17 +55,65 @@ internal sealed class RunPush(
                 .. options.Git.Credentials.Secrets(),
             ];
             var sought = allowSecrets ? null : Redactor.OfValues(hidden);
-            var pushed = await workspaces.PushAsync(
+            var pushed = earlier.State == PushState.Pushed ? earlier : await workspaces.PushAsync(
                 progress.Workspace!.Run, progress.Work!, earlier, sought, cancel);
+            var requested = pushed.State == PushState.Pushed && WantsPullRequest(run.Plan, pushed, outcome)
+                ? await RequestAsync(run, pushed, outcome, cancel)
+                : pushed;
             var redactor = new Redactor(hidden);
-            return pushed.Error is not { } error
-                ? pushed
-                : pushed with { Error = error with { Message = redactor.Redact(error.Message) } };
+            return requested.Error is not { } error
+                ? requested
+                : requested with { Error = error with { Message = redactor.Redact(error.Message) } };
         }
         catch (FailureException refused)
         {
             return earlier with { State = PushState.Failed, Error = refused.Failure };
         }
+    }
+
+    private async Task<PushRecord> RequestAsync(
+        RunRecord run, PushRecord pushed, RunOutcome outcome, CancellationToken cancel)
+    {
+        var plan = run.Plan.PullRequest!;
+        try
+        {
+            var credential = options.Git.Credentials.For(RemotePlace.Of(pushed.Remote));
+            var forge = Forge.Of(pushed.Remote, credential) ?? throw PullRequestText.Impossible(pushed.Remote);
+            using var client = new ForgeClient(forge, time);
+            var order = new PullRequestOrder(
+                pushed.Branch,
+                BaseOf(run.Plan),
+                PullRequestText.TitleOf(plan.Title, run.Plan, run.Id, outcome),
+                PullRequestText.BodyOf(plan.Body, run.Plan, run.Id, outcome));
+            return pushed with { PullRequest = await client.OpenAsync(order, cancel), Error = null };
+        }
+        catch (FailureException failed)
+        {
+            var hint = $"{failed.Failure.Hint} Then: berth deliver {run.Id}";
+            return pushed with { Error = failed.Failure with { Hint = hint } };
+        }
+    }
+
+    // What the agent did not finish nobody should be asked to merge.
+    private static bool WantsPullRequest(RunPlan plan, PushRecord pushed, RunOutcome? outcome) =>
+        plan.PullRequest is not null && pushed.PullRequest is null && outcome is { } reached
+        && (reached.State == RunState.Succeeded || IsOfDelivery(reached.Error?.Code));
+
+    private static bool IsOfDelivery(string? code) => code is not null
+        && (code.StartsWith("push_", StringComparison.Ordinal)
+            || code.StartsWith("pull_request_", StringComparison.Ordinal));
+
+    // A commit is no branch that something could be merged to; then the remote's default one is meant.
+    private static string? BaseOf(RunPlan plan)
+    {
+        const string Heads = "refs/heads/";
+        const int ShortestId = 40;
+        return plan.Ref switch
+        {
+            null or "HEAD" => null,
+            { Length: >= ShortestId } id when id.All(char.IsAsciiHexDigit) => null,
+            var name => name.StartsWith(Heads, StringComparison.Ordinal) ? name[Heads.Length..] : name,
+        };
     }
 
     private static PushRecord Before(RunRecord run, RunProgress progress) => progress.Push ?? new PushRecord
@@ -107,12 +154,13 @@ internal sealed class RunPush(
                 Fault.User);
         }
 
-        if (run.Progress.Push is { State: PushState.Pushed })
+        var isPushed = run.Progress.Push is { State: PushState.Pushed };
+        if (isPushed && !WantsPullRequest(run.Plan, run.Progress.Push!, run.Outcome))
         {
             return;
         }
 
-        if (directories.SecretsOf(id) is null && !allowSecrets)
+        if (!isPushed && directories.SecretsOf(id) is null && !allowSecrets)
         {
             throw new FailureException(
                 "push_secrets_forgotten",
@@ -121,7 +169,7 @@ internal sealed class RunPush(
                 Fault.User);
         }
 
-        var pushed = await RunAsync(run, run.Progress, allowSecrets, cancel);
+        var pushed = await RunAsync(run, run.Progress, run.Outcome!, allowSecrets, cancel);
         runs.SaveProgress(id, run.Progress with { Push = pushed });
         if (pushed.Error is { } failed)
         {

@@ -71,6 +71,9 @@ internal sealed record RunRequest
     /// <summary>Whether the result branch is pushed to the repository's remote. Default: it is not.</summary>
     public bool Push { get; init; }
 
+    /// <summary>Whether a pull request is opened for the pushed branch; it is pushed then in any case.</summary>
+    public bool PullRequest { get; init; }
+
     /// <summary>What else is said of a run that comes by a server.</summary>
     public RunTicket Ticket { get; init; } = RunTicket.Own;
 }

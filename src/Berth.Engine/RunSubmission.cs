@@ -1,5 +1,6 @@
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
+using Berth.Engine.Forges;
 using Berth.Engine.Gateway;
 using Berth.Engine.Git;
 using Berth.Engine.Runs;
@@ -136,7 +137,8 @@ internal sealed class RunSubmission(
             Repository = source.Location,
             Ref = request.Ref,
             Branch = branch,
-            PushRemote = request.Push ? await PushRemoteAsync(source, cancel) : null,
+            PushRemote = request.Push || request.PullRequest ? await PushRemoteAsync(request, source, cancel) : null,
+            PullRequest = PullRequestOf(request, workflow),
             SessionId = Guid.NewGuid().ToString(),
             ContinuedFrom = request.Continue,
             AllowedTools = workflow.AllowedTools,
@@ -207,13 +209,22 @@ internal sealed class RunSubmission(
     private string? ConversationOf(RunPlan plan) =>
         plan.ContinuedFrom is { } earlier ? Conversations.Of(directories.Of(earlier)) : null;
 
-    private async Task<string> PushRemoteAsync(RepositorySource source, CancellationToken cancel)
+    private static PullRequestPlan? PullRequestOf(RunRequest request, Workflow workflow) => request.PullRequest
+        ? new PullRequestPlan(
+            workflow.Settings.PullRequestTitle ?? PullRequestText.Title,
+            workflow.Settings.PullRequestBody ?? PullRequestText.Body)
+        : null;
+
+    private async Task<string> PushRemoteAsync(
+        RunRequest request, RepositorySource source, CancellationToken cancel)
     {
         var remote = await workspaces.PushRemoteAsync(source, cancel);
 
         // What is wrong with the credential is said before the work is paid for.
-        _ = options.Git.Credentials.For(RemotePlace.Of(remote));
-        return remote;
+        var credential = options.Git.Credentials.For(RemotePlace.Of(remote));
+        return !request.PullRequest || Forge.Of(remote, credential) is not null
+            ? remote
+            : throw PullRequestText.Impossible(remote);
     }
 
     private void Check(RunRequest request, ModeWish wish, ExecutorChoice choice, ExecutorProbe probe)

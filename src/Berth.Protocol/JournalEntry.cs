@@ -105,8 +105,11 @@ public static class BerthEvents
     /// <summary>The run's branch is at its remote. <c>remote</c>, <c>branch</c>, <c>commit</c>.</summary>
     public const string Pushed = "pushed";
 
-    /// <summary>The run's branch could not be brought to its remote. <c>remote</c>, <c>code</c>,
-    /// <c>message</c>.</summary>
+    /// <summary>A pull request was opened for it. <c>remote</c>, <c>url</c>.</summary>
+    public const string PullRequestOpened = "pull_request_opened";
+
+    /// <summary>The run's branch could not be brought to its remote, or has no pull request there. <c>remote</c>,
+    /// <c>code</c>, <c>message</c>.</summary>
     public const string PushFailed = "push_failed";
 
     /// <summary>The last event: the run is final. <c>state</c>.</summary>

@@ -55,7 +55,8 @@ internal sealed class GitCredentials(string? file)
         var token = entry is { Token: null, TokenFile: { } path }
             ? Text(Rooted(host, path), MostTokenBytes).Trim()
             : entry.Token;
-        if ((token is null) == (entry.SshKey is null)
+        if ((token is null && entry.SshKey is null)
+            || (entry.Api is { } address && ApiOf(address) is null)
             || token is not null && (token.Length == 0 || token.Any(letter => letter is <= ' ' or > '~'))
             || entry.User is { } user && (user.Length is 0 or > 200 || user.Any(char.IsControl)))
         {
@@ -68,8 +69,18 @@ internal sealed class GitCredentials(string? file)
         }
 
         var known = entry.KnownHosts is { } hosts ? Rooted(host, hosts) : null;
-        return new GitCredential(entry.User ?? GitCredential.AnyUser, token, entry.SshKey, known);
+        return new GitCredential(entry.User ?? GitCredential.AnyUser, token, entry.SshKey, known)
+        {
+            Api = entry.Api is { } named ? ApiOf(named) : null,
+        };
     }
+
+    // A token goes there: encrypted, or on this machine.
+    private static Uri? ApiOf(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var url) && url is { UserInfo: "", Query: "", Fragment: "" }
+        && (url.Scheme is "https" || (url.Scheme is "http" && url.IsLoopback))
+            ? url
+            : null;
 
     private string Rooted(string host, string path) => Path.IsPathFullyQualified(path) && !path.Contains('"')
         ? path
@@ -118,19 +129,22 @@ internal sealed class GitCredentials(string? file)
 
 /// <summary>What is shown to one git server.</summary>
 /// <param name="User">The user's name that goes with the token.</param>
-/// <param name="Token">The token or password; null where there is a key.</param>
+/// <param name="Token">The token or password for http and for the service's API, or null.</param>
 /// <param name="SshKey">The private key's file, or null.</param>
 /// <param name="KnownHosts">The file of the hosts' keys for ssh; null for ssh's own.</param>
 internal sealed record GitCredential(string User, string? Token, string? SshKey, string? KnownHosts)
 {
     /// <summary>The name for services that look at the token only, as GitHub and GitLab do.</summary>
     public const string AnyUser = "x-access-token";
+
+    /// <summary>The address of the service's REST API; null for the one that is known of the host, if any.</summary>
+    public Uri? Api { get; init; }
 }
 
 /// <summary>One entry of the file.</summary>
 internal sealed record GitCredentialEntry(
     string? Token = null, string? TokenFile = null, string? User = null, string? SshKey = null,
-    string? KnownHosts = null);
+    string? KnownHosts = null, string? Api = null);
 
 /// <summary>How the file is read: a field that it does not know is an error.</summary>
 [JsonSourceGenerationOptions(

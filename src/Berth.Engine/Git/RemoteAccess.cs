@@ -32,7 +32,7 @@ internal sealed class RemoteAccess : IAsyncDisposable
     public static RemoteAccess Open(GitPlace here, GitOptions options, string location, bool asUser)
     {
         var place = RemotePlace.Of(location);
-        var credential = options.Credentials.For(place);
+        var credential = UsableFor(place, options.Credentials.For(place));
         if (credential is null && asUser)
         {
             return new RemoteAccess(null, [], new(here.NetworkEnvironment, StringComparer.Ordinal));
@@ -51,7 +51,7 @@ internal sealed class RemoteAccess : IAsyncDisposable
                 $"The program that tells git a credential is not at {options.Helper}.",
                 "Install Berth anew, or set BERTH_SUPERVISOR.",
                 Fault.Operator);
-        if (credential.SshKey is { } key)
+        if (place!.Scheme is "ssh" && credential.SshKey is { } key)
         {
             // An ssh command in the configuration would outrank this one.
             environment["GIT_CONFIG_GLOBAL"] = here.Environment["GIT_CONFIG_GLOBAL"];
@@ -66,11 +66,14 @@ internal sealed class RemoteAccess : IAsyncDisposable
             return new RemoteAccess(null, OwnSettings, environment);
         }
 
-        var asked = new AskPassSocket(options.ConfigFolder, place!, credential);
+        var asked = new AskPassSocket(options.ConfigFolder, place, credential);
         environment["GIT_ASKPASS"] = helper;
         environment[GitErrand.AskSocket] = asked.Path;
         return new RemoteAccess(asked, OwnSettings, environment);
     }
+
+    private static GitCredential? UsableFor(RemotePlace? place, GitCredential? credential) =>
+        (place?.Scheme is "ssh" ? credential?.SshKey : credential?.Token) is null ? null : credential;
 
     /// <summary>Forgets the credential.</summary>
     public ValueTask DisposeAsync() => socket?.DisposeAsync() ?? ValueTask.CompletedTask;

@@ -30,6 +30,16 @@ internal sealed record RemotePlace(string Scheme, string Host, int? Port)
             : new RemotePlace("ssh", location[(location.IndexOf('@', 0, colon) + 1)..colon].ToLowerInvariant(), null);
     }
 
+    /// <summary>The path of a repository at its host, without slashes around it and without <c>.git</c>.</summary>
+    public static string? PathOf(string location)
+    {
+        var path = location.Contains("://", StringComparison.Ordinal)
+            ? Uri.TryCreate(location, UriKind.Absolute, out var url) ? Uri.UnescapeDataString(url.AbsolutePath) : null
+            : location[(location.LastIndexOf(':') + 1)..];
+        path = path?.Trim('/');
+        return path?.EndsWith(".git", StringComparison.Ordinal) == true ? path[..^4] : path;
+    }
+
     private static int? PortOf(Uri url)
     {
         const int Ssh = 22;

@@ -32,6 +32,9 @@ internal sealed record RunPlan
     /// <summary>Where the result branch is pushed to: a URL or a path. Null for nowhere.</summary>
     public string? PushRemote { get; init; }
 
+    /// <summary>The pull request that is opened for the pushed branch, if the agent succeeds; null for none.</summary>
+    public PullRequestPlan? PullRequest { get; init; }
+
     /// <summary>The run whose conversation it goes on with, or null for a new one.</summary>
     public string? ContinuedFrom { get; init; }
 
@@ -120,3 +123,8 @@ internal sealed record RunPlan
     /// <summary>Things that the user should know before the run begins.</summary>
     public IReadOnlyList<string> Notices { get; init; } = [];
 }
+
+/// <summary>What a pull request is to say, as templates.</summary>
+/// <param name="Title">Its title.</param>
+/// <param name="Body">Its text.</param>
+internal sealed record PullRequestPlan(string Title, string Body);

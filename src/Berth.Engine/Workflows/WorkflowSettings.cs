@@ -64,6 +64,12 @@ internal sealed record WorkflowSettings
     /// </summary>
     public Trust? Trust { get; init; }
 
+    /// <summary><c>pullRequestTitle</c>: a template, at most 10,000 characters.</summary>
+    public string? PullRequestTitle { get; init; }
+
+    /// <summary><c>pullRequestBody</c>: likewise.</summary>
+    public string? PullRequestBody { get; init; }
+
     private delegate WorkflowSettings Setter(WorkflowSettings settings, LocatedJson value);
 
     private static readonly Dictionary<string, Setter> Fields = new(StringComparer.Ordinal)
@@ -80,6 +86,8 @@ internal sealed record WorkflowSettings
         ["network"] = (settings, value) => settings with { Network = WorkflowNetwork.Read(value) },
         ["mounts"] = (settings, value) => settings with { Mounts = [.. value.ItemsOr(MountsExpected).Select(Mount)] },
         ["trust"] = (settings, value) => settings with { Trust = TrustOf(value) },
+        ["pullRequestTitle"] = (settings, value) => settings with { PullRequestTitle = Template(value) },
+        ["pullRequestBody"] = (settings, value) => settings with { PullRequestBody = Template(value) },
     };
 
     /// <summary>Reads <c>workflow.json</c>.</summary>
@@ -126,6 +134,13 @@ internal sealed record WorkflowSettings
         const string Expected = "the name of an image";
         var name = value.StringOr(Expected);
         return Workflows.ImageName.IsName(name) ? name : throw value.Refuse(Expected);
+    }
+
+    private static string Template(LocatedJson value)
+    {
+        const string Expected = "a text of 1 to 10000 characters";
+        var text = value.StringOr(Expected);
+        return text.Length <= 10_000 ? text : throw value.Refuse(Expected);
     }
 
     private static MountText Mount(LocatedJson value) =>

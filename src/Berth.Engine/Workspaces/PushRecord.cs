@@ -1,3 +1,4 @@
+using Berth.Engine.Forges;
 using Berth.Protocol;
 
 namespace Berth.Engine.Workspaces;
@@ -29,6 +30,9 @@ internal sealed record PushRecord
 
     /// <summary>The commit that the branch has there.</summary>
     public string? Commit { get; init; }
+
+    /// <summary>The pull request that was opened for it, or null.</summary>
+    public PullRequestRecord? PullRequest { get; init; }
 
     /// <summary>How often the remote was asked, by all calls together.</summary>
     public int Attempts { get; init; }

@@ -60,6 +60,8 @@ internal static class Problem
         ["push_secrets_forgotten"] = StatusCodes.Status409Conflict,
         ["push_cancelled"] = StatusCodes.Status409Conflict,
         ["push_refused"] = StatusCodes.Status409Conflict,
+        ["pull_request_refused"] = StatusCodes.Status409Conflict,
+        ["pull_request_unreachable"] = StatusCodes.Status502BadGateway,
         ["push_authentication_failed"] = StatusCodes.Status502BadGateway,
         ["push_untrusted"] = StatusCodes.Status502BadGateway,
         ["push_unreachable"] = StatusCodes.Status502BadGateway,

@@ -21,7 +21,8 @@ internal static class RunOrders
     internal static readonly string[] Fields =
     [
         "workflow", "message", "continueFrom", "repository", "ref", "branch", "mode", "model", "maxTurns",
-        "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "keep", "labels", "idempotencyKey", "priority",
+        "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "pullRequest", "keep", "labels", "idempotencyKey",
+        "priority",
     ];
 
     /// <summary>Reads a request.</summary>
@@ -56,6 +57,7 @@ internal static class RunOrders
             Environment = body.Texts("env"),
             Sandbox = body.Text("sandbox"),
             Push = body.Switch("push") ?? false,
+            PullRequest = body.Switch("pullRequest") ?? false,
             Keep = body.Switch("keep"),
             Ticket = new RunTicket(ViaServer: true, caller.Name)
             {

@@ -17,7 +17,8 @@ internal static class DeliverCommand
         var json = BerthCommand.JsonFlag("Print the run as JSON when it is pushed.");
         var command = new BerthCommand(
             "deliver",
-            "Pushes the branch of a run that was started with --push and could not be pushed. The agent does not run.",
+            "Pushes the branch of a run with --push that could not be pushed, and opens its pull request. "
+                + "No agent runs.",
             "berth deliver 7k3m9xq2")
         {
             run,
@@ -36,8 +37,13 @@ internal static class DeliverCommand
                 return ExitCodes.Succeeded;
             }
 
-            var said = $"The branch {view.Push!.Branch} is at {view.Push.Remote}.";
-            surroundings.Screen().Write(Line.Of(said, Tone.Good));
+            var screen = surroundings.Screen();
+            screen.Write(Line.Of($"The branch {view.Push!.Branch} is at {view.Push.Remote}.", Tone.Good));
+            if (view.Push.PullRequest is { } request)
+            {
+                screen.Write(Line.Of($"The pull request is {request.Url}", Tone.Good));
+            }
+
             return ExitCodes.Succeeded;
         }));
         return command;

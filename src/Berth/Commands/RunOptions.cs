@@ -48,6 +48,9 @@ internal sealed class RunOptions
     private readonly Option<bool> push = BerthCommand.Flag(
         "--push", "Push the result's branch to the repository's URL, or to the origin of a path.");
 
+    private readonly Option<bool> pullRequest = BerthCommand.Flag(
+        "--pr", "Push it, and open a pull request (GitHub) or merge request (GitLab) if the agent succeeds.");
+
     private readonly Option<string?> mode = new("--mode")
     {
         Description = "Where it runs. Default: the workflow's mode, else CLAUDE_CODE_MODE, else docker.",
@@ -149,8 +152,8 @@ internal sealed class RunOptions
         command.Add(message);
         foreach (var option in (IReadOnlyList<Option>)
         [
-            repository, reference, branch, goOn, push, mode, image, model, maxTurns, maxBudget, timeout, environment,
-            sandbox, network, allowedHosts, mounts, trust, keep, detach, quiet, server, json,
+            repository, reference, branch, goOn, push, pullRequest, mode, image, model, maxTurns, maxBudget, timeout,
+            environment, sandbox, network, allowedHosts, mounts, trust, keep, detach, quiet, server, json,
         ])
         {
             command.Add(option);
@@ -177,6 +180,7 @@ internal sealed class RunOptions
         Branch = parsed.GetValue(branch),
         Continue = parsed.GetValue(goOn),
         Push = parsed.GetValue(push),
+        PullRequest = parsed.GetValue(pullRequest),
         Mode = parsed.GetValue(mode),
         Image = parsed.GetValue(image),
         Model = parsed.GetValue(model),

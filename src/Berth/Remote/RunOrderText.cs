@@ -31,6 +31,7 @@ internal static class RunOrderText
             Text("idempotencyKey", key);
             WriteLimits(json, request);
             Switch("push", request.Push ? true : null);
+            Switch("pullRequest", request.PullRequest ? true : null);
             Switch("keep", request.Keep);
             json.WriteStartObject("env");
             foreach (var (name, value) in request.Environment)

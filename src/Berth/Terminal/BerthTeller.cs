@@ -28,6 +28,7 @@ internal static class BerthTeller
         BerthEvents.Adopted => [Line.Of("taken over from a host that had died", Tone.Warning)],
         BerthEvents.Delivered => Delivered(data),
         BerthEvents.Pushed => [Line.Of($"pushed {data.Text("branch")} to {data.Text("remote")}", Tone.Good)],
+        BerthEvents.PullRequestOpened => [Line.Of($"pull request {data.Text("url")}", Tone.Good)],
         BerthEvents.PushFailed => Message("push", data, Tone.Bad),
         _ => Message("note", data, Tone.Faint),
     };

@@ -78,12 +78,16 @@ internal static class RunSummary
         if (run.Push is { State: PushState.Pushed } push)
         {
             yield return Labelled("pushed", push.Branch, Tone.Strong, $" to {push.Remote}");
+            if (push.PullRequest is { } request)
+            {
+                yield return Labelled("request", request.Url, Tone.Strong);
+            }
         }
 
         // What the run itself is to blame for is said already.
-        else if (run.Push?.Error is { } failed && failed != run.Error)
+        if (run.Push?.Error is { } failed && failed != run.Error)
         {
-            yield return Labelled("not pushed", failed.Message, Tone.Bad, $" ({failed.Code})");
+            yield return Labelled("delivery", failed.Message, Tone.Bad, $" ({failed.Code})");
         }
     }
 

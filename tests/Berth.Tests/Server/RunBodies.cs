@@ -36,6 +36,7 @@ internal static class RunBodies
         ["timeoutSeconds"] = "60",
         ["env"] = """{"TOKEN": "abcdefgh"}""",
         ["push"] = "false",
+        ["pullRequest"] = "false",
         ["keep"] = "true",
         ["labels"] = """{"team": "shop"}""",
         ["idempotencyKey"] = "\"order-66\"",

@@ -48,7 +48,7 @@ public sealed class RunSummaryTests
 
         var text = Text(RunSummary.Of(TrialRun.View with { Push = push, State = RunState.Failed }, "/"));
 
-        Assert.Contains("  not pushed Closed today. (push_refused)\n", text, StringComparison.Ordinal);
+        Assert.Contains("  delivery   Closed today. (push_refused)\n", text, StringComparison.Ordinal);
         Assert.Contains("             berth deliver 8n4c6b0a\n", text, StringComparison.Ordinal);
     }
 
