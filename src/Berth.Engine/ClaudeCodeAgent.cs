@@ -247,7 +247,7 @@ internal sealed class ClaudeCodeAgent(
     {
         try
         {
-            Conversations.Keep(flow.Directory, flow.Plan.SessionId, flow.Redactor);
+            await Conversations.KeepAsync(flow.Directory, flow.Plan.SessionId, flow.Redactor);
         }
         catch (IOException unwritten)
         {

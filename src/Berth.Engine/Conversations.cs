@@ -1,7 +1,9 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Text;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
+using Microsoft.Win32.SafeHandles;
 
 namespace Berth.Engine;
 
@@ -9,13 +11,21 @@ namespace Berth.Engine;
 /// <remarks>
 /// The CLI writes it as <c>.claude/projects/FOLDER/SESSION.jsonl</c> in the agent's HOME. The agent could have put
 /// anything there, so no link is followed; and it holds what the agent read and was told, so it is redacted like the
-/// journal. One with more than <see cref="MostBytes"/> is not kept.
+/// journal. One with more than <see cref="MostBytes"/>, or a line of more than <see cref="LongestLine"/>, is not kept.
 /// </remarks>
 internal static class Conversations
 {
     private const string Name = "conversation.jsonl";
     private const long MostBytes = 64L * 1024 * 1024;
+    private const int LongestLine = 16 * 1024 * 1024;
     private const int MostFolders = 100;
+
+    private static readonly FileStreamOptions ForOwner = new()
+    {
+        Mode = FileMode.Create,
+        Access = FileAccess.Write,
+        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+    };
 
     /// <summary>How long one is kept. 30 days.</summary>
     public static TimeSpan Lifetime { get; } = TimeSpan.FromDays(30);
@@ -32,7 +42,7 @@ internal static class Conversations
 
     /// <summary>Keeps it, once.</summary>
     /// <exception cref="IOException">There is no room for it.</exception>
-    public static void Keep(RunDirectory run, string session, Redactor redactor)
+    public static async Task KeepAsync(RunDirectory run, string session, Redactor redactor)
     {
         if (Of(run) is not null)
         {
@@ -45,20 +55,63 @@ internal static class Conversations
             return;
         }
 
-        var kept = new ArrayBufferWriter<byte>();
-        var scratch = new ArrayBufferWriter<byte>();
-        var text = new byte[RandomAccess.GetLength(found)];
-        var rest = text.AsSpan(0, RandomAccess.Read(found, text, 0));
-        while (!rest.IsEmpty)
+        var half = FileOf(run) + ".new";
+        var isWhole = false;
+        await using (var source = new FileStream(found, FileAccess.Read, bufferSize: 1))
+        await using (var target = new FileStream(half, ForOwner))
         {
-            // A last line without an end was cut off in the middle; the CLI bears with that.
-            var end = rest.IndexOf((byte)'\n');
-            kept.Write(redactor.RedactLine(end < 0 ? rest : rest[..end], scratch));
-            kept.Write("\n"u8);
-            rest = end < 0 ? [] : rest[(end + 1)..];
+            isWhole = await CopyAsync(PipeReader.Create(source), target, redactor);
+            await target.FlushAsync();
+            RandomAccess.FlushToDisk(target.SafeFileHandle);
         }
 
-        AtomicFile.Write(FileOf(run), kept.WrittenSpan);
+        if (isWhole)
+        {
+            File.Move(half, FileOf(run), overwrite: true);
+        }
+        else
+        {
+            File.Delete(half);
+        }
+    }
+
+    // Line by line. A last one without an end was cut off in the middle; the CLI bears with that.
+    private static async Task<bool> CopyAsync(PipeReader source, FileStream target, Redactor redactor)
+    {
+        var scratch = new ArrayBufferWriter<byte>();
+        while (true)
+        {
+            var read = await source.ReadAsync();
+            var rest = read.Buffer;
+            while (rest.PositionOf((byte)'\n') is { } end)
+            {
+                Write(rest.Slice(0, end));
+                rest = rest.Slice(rest.GetPosition(1, end));
+            }
+
+            if (rest.Length > LongestLine)
+            {
+                return false;
+            }
+
+            if (read.IsCompleted)
+            {
+                if (!rest.IsEmpty)
+                {
+                    Write(rest);
+                }
+
+                return true;
+            }
+
+            source.AdvanceTo(rest.Start, rest.End);
+        }
+
+        void Write(ReadOnlySequence<byte> line)
+        {
+            target.Write(redactor.RedactLine(line.ToArray(), scratch));
+            target.WriteByte((byte)'\n');
+        }
     }
 
     /// <summary>What is kept of a run for longer than it is to be.</summary>
@@ -67,7 +120,7 @@ internal static class Conversations
 
     private static string FileOf(RunDirectory run) => Path.Combine(run.Root, Name);
 
-    private static Microsoft.Win32.SafeHandles.SafeFileHandle? Find(string home, byte[] name)
+    private static SafeFileHandle? Find(string home, byte[] name)
     {
         using var folder = OpenFolder.Open(home);
         if (folder is null || folder.Enter(".claude"u8, out var config) != 0)
@@ -89,7 +142,7 @@ internal static class Conversations
         }
     }
 
-    private static Microsoft.Win32.SafeHandles.SafeFileHandle? FindIn(OpenFolder projects, byte[] name)
+    private static SafeFileHandle? FindIn(OpenFolder projects, byte[] name)
     {
         var seen = 0;
         for (var some = projects.ReadSome(); some.Count > 0 && seen < MostFolders; some = projects.ReadSome())

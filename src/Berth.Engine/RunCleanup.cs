@@ -60,7 +60,7 @@ internal sealed class RunCleanup(
             IReadOnlyList<string> paths =
             [
                 .. owned[id].SelectMany(found => found.Residue), .. RepositoryWorkspaces.OwnOf(directories.Of(id)),
-                .. Conversations.ExpiredOf(directories.Of(id), time.GetUtcNow()),
+                .. Conversations.ExpiredOf(directories.Of(id), time.GetUtcNow()), .. directories.KeptSecrets(id),
             ];
             var isPinned = run?.Progress is { Workspace: not null, Released: false };
             if (paths.Count == 0 && !isPinned)

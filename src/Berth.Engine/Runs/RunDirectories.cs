@@ -92,6 +92,10 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
         }
     }
 
+    /// <summary>The file of that, where it is still there.</summary>
+    public IEnumerable<string> KeptSecrets(string runId) =>
+        File.Exists(HostSecretsFile(Of(runId))) ? [HostSecretsFile(Of(runId))] : [];
+
     /// <summary>Forgets that: nothing more is made of what the run said.</summary>
     public void ForgetSecrets(string runId)
     {

@@ -177,24 +177,19 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     }
 
     /// <summary>Sends the run's branch to its remote. What it came to is in the answer.</summary>
+    /// <remarks>Without the mirror's lock: a remote that hangs must not keep other runs from their repository.</remarks>
     internal async Task<PushRecord> PushAsync(
-        RunWorkspace run, CollectedWork work, PushRecord push, Redactor? secrets, CancellationToken cancellation)
-    {
-        if (!Directory.Exists(run.Mirror))
-        {
-            return push with
+        RunWorkspace run, CollectedWork work, PushRecord push, Redactor? secrets, CancellationToken cancellation) =>
+        Directory.Exists(run.Mirror)
+            ? await new RemotePush(options, git, time).RunAsync(
+                run, work.HeadCommit, push, secrets, cancellation).ConfigureAwait(false)
+            : push with
             {
                 State = PushState.Failed,
                 Error = new Failure(
                     "changes_gone", $"Berth has the commits of run {run.RunId} no longer.",
                     "Push the run's branch from your repository.", Fault.User),
             };
-        }
-
-        await using var shared = await MirrorAt(run).LockAsync(alone: false, cancellation).ConfigureAwait(false);
-        return await new RemotePush(options, git, time).RunAsync(
-            run, work.HeadCommit, push, secrets, cancellation).ConfigureAwait(false);
-    }
 
     /// <summary>Writes the difference between the run's base and its head. It works after <see cref="ReleaseAsync"/>
     /// and <see cref="RemoveOwn"/> too, as long as a repository has the commits.</summary>
