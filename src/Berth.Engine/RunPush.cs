@@ -57,22 +57,22 @@ internal sealed class RunPush(
             var sought = allowSecrets ? null : Redactor.OfValues(hidden);
             var pushed = earlier.State == PushState.Pushed ? earlier : await workspaces.PushAsync(
                 progress.Workspace!.Run, progress.Work!, earlier, sought, cancel);
-            var requested = pushed.State == PushState.Pushed && WantsPullRequest(run.Plan, pushed, outcome)
-                ? await RequestAsync(run, pushed, outcome, cancel)
-                : pushed;
             var redactor = new Redactor(hidden);
+            var requested = pushed.State == PushState.Pushed && WantsPullRequest(run.Plan, pushed, outcome)
+                ? await RequestAsync(run, pushed, outcome, redactor, cancel)
+                : pushed;
             return requested.Error is not { } error
                 ? requested
                 : requested with { Error = error with { Message = redactor.Redact(error.Message) } };
         }
         catch (FailureException refused)
         {
-            return earlier with { State = PushState.Failed, Error = refused.Failure };
+            return earlier with { Error = refused.Failure };
         }
     }
 
     private async Task<PushRecord> RequestAsync(
-        RunRecord run, PushRecord pushed, RunOutcome outcome, CancellationToken cancel)
+        RunRecord run, PushRecord pushed, RunOutcome outcome, Redactor redactor, CancellationToken cancel)
     {
         var plan = run.Plan.PullRequest!;
         try
@@ -83,8 +83,8 @@ internal sealed class RunPush(
             var order = new PullRequestOrder(
                 pushed.Branch,
                 BaseOf(run.Plan),
-                PullRequestText.TitleOf(plan.Title, run.Plan, run.Id, outcome),
-                PullRequestText.BodyOf(plan.Body, run.Plan, run.Id, outcome));
+                redactor.Redact(PullRequestText.TitleOf(plan.Title, run.Plan, run.Id, outcome)),
+                redactor.Redact(PullRequestText.BodyOf(plan.Body, run.Plan, run.Id, outcome)));
             return pushed with { PullRequest = await client.OpenAsync(order, cancel), Error = null };
         }
         catch (FailureException failed)

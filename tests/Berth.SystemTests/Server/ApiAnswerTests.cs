@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Berth.SystemTests.EndToEnd;
 using Json.Schema;
 using Xunit;
 
@@ -75,9 +76,13 @@ public sealed class ApiAnswerTests
     // One that changes a file, and is denied a tool, so that lists have something in them.
     private static async Task<string> RunAsync(ServerHome server)
     {
+        var remote = Path.Combine(server.Home.Folder, "shop.git");
+        await BerthHome.GitInAsync(
+            server.Home.Folder, Soon, "clone", "-q", "--bare", server.Home.Repository, remote);
+        await server.Home.GitAsync(Soon, "remote", "add", "origin", remote);
         var run = await server.SubmitAsync(
             "bash echo hello > hello.txt\n---\ntext I wrote it.", Soon,
-            new(StringComparer.Ordinal) { ["labels"] = new { team = "shop" }, ["keep"] = true });
+            new(StringComparer.Ordinal) { ["labels"] = new { team = "shop" }, ["keep"] = true, ["push"] = true });
         var id = run.GetProperty("id").GetString()!;
         var ended = await server.FinalAsync(id, Soon);
         Assert.Equal("succeeded", ended.GetProperty("state").GetString());
