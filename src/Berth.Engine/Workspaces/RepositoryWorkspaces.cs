@@ -177,7 +177,7 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     }
 
     /// <summary>Sends the run's branch to its remote. What it came to is in the answer.</summary>
-    /// <remarks>Without the mirror's lock: a remote that hangs must not keep other runs from their repository.</remarks>
+    /// <remarks>Without the mirror's lock: a remote that hangs must not keep other runs from it.</remarks>
     internal async Task<PushRecord> PushAsync(
         RunWorkspace run, CollectedWork work, PushRecord push, Redactor? secrets, CancellationToken cancellation) =>
         Directory.Exists(run.Mirror)
