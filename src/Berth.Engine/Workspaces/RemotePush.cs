@@ -15,11 +15,15 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
     private static readonly TimeSpan[] Pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(4)];
 
     private static readonly string[] Taken =
-        ["(stale info)", "(fetch first)", "(non-fast-forward)", "(already exists)", "reference already exists"];
+        ["(stale info)", "(fetch first)", "(non-fast-forward)", "(already exists)"];
 
-    // So a server speaks whose branches are files: one of the name's folders is a branch, or the name is a folder.
+    // So a server speaks where somebody makes the branch at this moment, maybe the git of a host that was killed; and
+    // one whose branches are files, where one of the name's folders is a branch, or the name is a folder.
     private static readonly string[] InTheWay =
-        ["cannot lock ref", "failed to update ref", "failed to lock", "directory/file conflict"];
+    [
+        "reference already exists", "cannot lock ref", "failed to update ref", "failed to lock",
+        "directory/file conflict",
+    ];
 
     /// <summary>Sends it.</summary>
     /// <param name="run">The run's part in its repository.</param>
@@ -71,6 +75,7 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
         RunWorkspace run, string head, PushRecord push, CancellationToken cancellation)
     {
         var names = BranchName.Alternatives(push.Branch, MaxNames).ToList();
+        var wasTriedAgain = false;
         for (var at = 0; at < names.Count;)
         {
             var result = await TryAsync(run, head, push.Remote, names[at], cancellation).ConfigureAwait(false);
@@ -84,6 +89,12 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
             if (Taken.Any(sign => refusal?.Contains(sign, StringComparison.Ordinal) == true))
             {
                 at++;
+            }
+            else if (!wasTriedAgain
+                && InTheWay.Any(sign => refusal?.Contains(sign, StringComparison.Ordinal) == true))
+            {
+                // If it is there now, it has this very commit, or another one.
+                wasTriedAgain = true;
             }
             else if (InTheWay.Any(sign => refusal?.Contains(sign, StringComparison.Ordinal) == true)
                 && at < names.Count - 1 && names[0].Contains('/', StringComparison.Ordinal))
