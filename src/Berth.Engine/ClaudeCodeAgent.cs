@@ -231,7 +231,7 @@ internal sealed class ClaudeCodeAgent(
             await AbandonAsync(flow, deadline.Token);
         }
 
-        await KeepConversationAsync(flow);
+        var unkept = await KeepConversationAsync(flow);
         var leaked = await executor.CleanUpAsync(flow.Id, flow.KeepsWorkspace, deadline.Token);
         var left = flow.RepositoryIsSpent ? RepositoryWorkspaces.RemoveOwn(flow.Directory) : [];
         if (!flow.MayPushLater)
@@ -240,18 +240,24 @@ internal sealed class ClaudeCodeAgent(
         }
 
         flow.EndCleanUp([.. leaked, .. left]);
+        if (unkept is not null)
+        {
+            await File.AppendAllTextAsync(directories.HostLog(flow.Id), $"{unkept}\n", CancellationToken.None);
+        }
     }
 
-    // The next run that goes on from here needs what the CLI remembers; its HOME goes.
-    private async Task KeepConversationAsync(RunFlow flow)
+    // The next run that goes on from here needs what the CLI remembers; its HOME goes. A disk without room for it must
+    // not keep the rest from being removed, which may be what makes room.
+    private static async Task<IOException?> KeepConversationAsync(RunFlow flow)
     {
         try
         {
             await Conversations.KeepAsync(flow.Directory, flow.Plan.SessionId, flow.Redactor);
+            return null;
         }
         catch (IOException unwritten)
         {
-            await File.AppendAllTextAsync(directories.HostLog(flow.Id), $"{unwritten}\n", CancellationToken.None);
+            return unwritten;
         }
     }
 

@@ -56,23 +56,28 @@ internal static class Conversations
         }
 
         var half = FileOf(run) + ".new";
-        var isWhole = false;
-        await using (var source = new FileStream(found, FileAccess.Read, bufferSize: 1))
-        await using (var target = new FileStream(half, ForOwner))
+        try
         {
-            isWhole = await CopyAsync(PipeReader.Create(source), target, redactor);
-            await target.FlushAsync();
-            RandomAccess.FlushToDisk(target.SafeFileHandle);
+            if (await CopyAsync(found, half, redactor))
+            {
+                File.Move(half, FileOf(run), overwrite: true);
+            }
         }
-
-        if (isWhole)
+        finally
         {
-            File.Move(half, FileOf(run), overwrite: true);
-        }
-        else
-        {
+            // Where it was moved there is none; where the disk is full, what was written is in the way.
             File.Delete(half);
         }
+    }
+
+    private static async Task<bool> CopyAsync(SafeFileHandle found, string half, Redactor redactor)
+    {
+        await using var source = new FileStream(found, FileAccess.Read, bufferSize: 1);
+        await using var target = new FileStream(half, ForOwner);
+        var isWhole = await CopyAsync(PipeReader.Create(source), target, redactor);
+        await target.FlushAsync();
+        RandomAccess.FlushToDisk(target.SafeFileHandle);
+        return isWhole;
     }
 
     // Line by line. A last one without an end was cut off in the middle; the CLI bears with that.

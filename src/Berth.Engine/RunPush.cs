@@ -128,6 +128,12 @@ internal sealed class RunPush(
     /// it did not succeed.</exception>
     public async Task AgainAsync(string id, bool allowSecrets, CancellationToken cancel)
     {
+        if (!Directory.Exists(directories.Of(id).Root))
+        {
+            throw new FailureException(
+                "changes_gone", $"The directory of run {id} is gone.", "Push the run's branch by hand.", Fault.User);
+        }
+
         using var held = await LockFile.TakeAsync(directories.HostLock(id), LockPatience, time, cancel);
         var run = runs.Find(id)!;
         if (held is null || !run.State.IsFinal())
