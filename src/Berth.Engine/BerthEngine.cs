@@ -1,10 +1,7 @@
 using System.Data.Common;
 using Berth.Engine.Access;
-using Berth.Engine.Claude;
-using Berth.Engine.Docker;
 using Berth.Engine.Executors;
 using Berth.Engine.Executors.Docker;
-using Berth.Engine.Executors.Local;
 using Berth.Engine.Git;
 using Berth.Engine.Processes;
 using Berth.Engine.Runs;
@@ -17,7 +14,7 @@ using Berth.Protocol;
 
 namespace Berth.Engine;
 
-/// <summary>Composition, and the face that the program sees: the only file that names every folder.</summary>
+/// <summary>Composition, and the face that the program sees.</summary>
 internal sealed class BerthEngine
 {
     private const int MaxListed = 1000;
@@ -75,7 +72,8 @@ internal sealed class BerthEngine
             },
             new GitProgram(options.Git, new ProcessRunner(time)),
             time);
-        executors = new ExecutorFactory(NewLocalExecutor, NewDockerExecutor, time);
+        Places = new ExecutionPlaces(options, directories, journals, time);
+        executors = Places.Executors;
     }
 
     /// <summary>The workflows that there are.</summary>
@@ -270,7 +268,7 @@ internal sealed class BerthEngine
 
             // The run is over, and whoever cleans up after it need not wait for what the next one is to have.
             held.Dispose();
-            await new WarmRefill(options, runs, directories, NewWarmPool()).RunAsync(id, stop); // (10)
+            await new WarmRefill(options, runs, directories, Places.NewWarmPool()).RunAsync(id, stop); // (10)
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -302,59 +300,12 @@ internal sealed class BerthEngine
     /// <exception cref="FailureException"><c>run_not_final</c>.</exception>
     public Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)
     {
-        var cleanup = new RunCleanup(runs, directories, workspaces, executors, NewWarmPool(), time);
+        var cleanup = new RunCleanup(runs, directories, workspaces, executors, Places.NewWarmPool(), time);
         return cleanup.RunAsync(selection, dryRun, cancel);
     }
 
-    /// <summary>What is installed and what is missing, for each mode.</summary>
-    public async Task<IReadOnlyList<ExecutorProbe>> ProbeAsync(CancellationToken cancel)
-    {
-        var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
-        var inLocal = executors.CreateExecutor("local", "berth doctor").Executor.ProbeAsync(
-            new ExecutionPolicy { Sandbox = SandboxKind.Bubblewrap }, claude, cancel);
-        var inDocker = executors.CreateExecutor("docker", "berth doctor").Executor.ProbeAsync(
-            new ExecutionPolicy { Sandbox = SandboxKind.Container }, claude, cancel);
-        return await Task.WhenAll(inLocal, inDocker);
-    }
-
-    /// <summary>How many warm containers wait.</summary>
-    public int WaitingContainers => directories.Slots.Waiting().Count;
-
-    /// <summary>Makes the run image of Docker mode.</summary>
-    /// <param name="order">Of what.</param>
-    /// <param name="progress">Takes the daemon's words, line by line.</param>
-    /// <param name="cancel">Gives it up.</param>
-    /// <exception cref="FailureException"><c>image_build_failed</c>, and what can be wrong with Docker.</exception>
-    public async Task<RunImage> BuildImageAsync(
-        RunImageOrder order, Action<string> progress, CancellationToken cancel)
-    {
-        var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
-        using var docker = NewDockerClient();
-        return await new RunImageBuild(options.SupervisorPath, docker).RunAsync(order, claude, progress, cancel);
-    }
-
-    private LocalExecutor NewLocalExecutor() => new(
-        new LocalExecutorOptions
-        {
-            RunsFolder = directories.Folder,
-            SupervisorPath = options.SupervisorPath,
-            ClaudeVersion = PinnedClaude.Version,
-        },
-        journals,
-        time);
-
-    private DockerExecutor NewDockerExecutor() => new(DockerOptions, NewDockerClient(), journals, time);
-
-    private WarmPool NewWarmPool() => new(DockerOptions, directories.Slots, NewDockerClient(), time);
-
-    private DockerClient NewDockerClient() => new(DockerEndpoint.Parse(options.DockerHost), time);
-
-    private DockerExecutorOptions DockerOptions => new()
-    {
-        RunsFolder = directories.Folder,
-        SupervisorPath = options.SupervisorPath,
-        Image = options.Image,
-    };
+    /// <summary>What runs can run in, here.</summary>
+    public ExecutionPlaces Places { get; }
 
     // Without the credential a host would fail the run's model calls; without a host they only wait for the next one.
     private bool CanServe(RunRecord run) =>

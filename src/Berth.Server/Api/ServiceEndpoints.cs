@@ -42,5 +42,5 @@ internal sealed class ServiceEndpoints(BerthEngine engine, Func<bool> isReady)
     }
 
     private async Task ExecutorsAsync(HttpContext context) => await Answer.JsonAsync(
-        context, await engine.ProbeAsync(context.RequestAborted), ApiJson.Readable.IReadOnlyListExecutorProbe);
+        context, await engine.Places.ProbeAsync(context.RequestAborted), ApiJson.Readable.IReadOnlyListExecutorProbe);
 }

@@ -140,7 +140,7 @@ internal sealed class AgentEndpoints(
 
     private async Task HealthAsync(HttpContext context)
     {
-        var probes = await engine.ProbeAsync(context.RequestAborted);
+        var probes = await engine.Places.ProbeAsync(context.RequestAborted);
         var isAvailable = probes.Any(probe => probe.Ok);
         var health = new AgentHealth(
             isAvailable ? "healthy" : "error",

@@ -58,13 +58,13 @@ internal static class DoctorCommand
         if (checks[0].Ok)
         {
             var engine = Opened.Engine(surroundings, options);
-            var probes = await engine.ProbeAsync(cancel);
+            var probes = await engine.Places.ProbeAsync(cancel);
             IReadOnlyList<ExecutorProbe> allowed =
                 [.. probes.Where(probe => probe.Mode is not "local" || !options.LocalMode.IsOff)];
             checks.AddRange(Merged(allowed));
             checks.Add(DoctorModes.Check(options, allowed, [.. engine.Workflows.List().Select(found => found.Name)]));
             checks.Add(WorkflowsOf(engine, options));
-            checks.AddRange(WarmOf(engine.WaitingContainers, options.Warm));
+            checks.AddRange(WarmOf(engine.Places.WaitingContainers, options.Warm));
             capabilities = allowed[0].Capabilities;
         }
 

@@ -57,7 +57,7 @@ internal static class ImageCommand
                 Checked("--base", parsed.GetRequiredValue(from)),
                 parsed.GetRequiredValue(network));
             var people = surroundings.Screen(onError: true);
-            var image = await Opened.Engine(surroundings, settings).BuildImageAsync(
+            var image = await Opened.Engine(surroundings, settings).Places.BuildImageAsync(
                 order, words => people.Write(Line.Of(SafeText.Of(words), Tone.Faint)), cancel);
             surroundings.Print(parsed.GetValue(json)
                 ? JsonSerializer.Serialize(image, CommandJson.Readable.RunImage)
