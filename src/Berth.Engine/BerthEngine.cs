@@ -74,6 +74,8 @@ internal sealed class BerthEngine
             time);
         Places = new ExecutionPlaces(options, directories, journals, time);
         executors = Places.Executors;
+        Shown = new ShownSecrets(options, directories, Workflows);
+        Talk = new RunTalk(runs, directories, executors, journals, Audit, time);
     }
 
     /// <summary>The workflows that there are.</summary>
@@ -261,7 +263,11 @@ internal sealed class BerthEngine
             return false;
         }
 
-        var agent = new ClaudeCodeAgent(options, runs, directories, workspaces, executors, time);
+        var agent = new ClaudeCodeAgent(options, runs, directories, workspaces, executors, time)
+        {
+            Audit = Audit,
+            Shown = Shown,
+        };
         try
         {
             await agent.RunAsync(run, stop);
@@ -303,6 +309,12 @@ internal sealed class BerthEngine
         var cleanup = new RunCleanup(runs, directories, workspaces, executors, Places.NewWarmPool(), time);
         return cleanup.RunAsync(selection, dryRun, cancel);
     }
+
+    /// <summary>What must not be shown of runs.</summary>
+    public ShownSecrets Shown { get; }
+
+    /// <summary>Talks to runs at work.</summary>
+    public RunTalk Talk { get; }
 
     /// <summary>What runs can run in, here.</summary>
     public ExecutionPlaces Places { get; }

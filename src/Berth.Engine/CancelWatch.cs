@@ -91,7 +91,8 @@ internal sealed class CancelWatch : IAsyncDisposable
 
             if (live && await executor.CancelExecutionAsync(runId, asked == CancelLevel.Hard, done.Token))
             {
-                runs.Move(runId, RunState.Running, RunState.Stopping);
+                _ = runs.Move(runId, RunState.Running, RunState.Stopping)
+                    || runs.Move(runId, RunState.Waiting, RunState.Stopping);
                 passedOn = asked;
             }
         }

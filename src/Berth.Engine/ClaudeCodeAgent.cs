@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Berth.Engine.Access;
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Gateway;
@@ -34,6 +35,12 @@ internal sealed class ClaudeCodeAgent(
     private const string AuthorEmail = "noreply@berth.invalid";
     private static readonly TimeSpan CleanUpDeadline = TimeSpan.FromMinutes(2);
 
+    /// <summary>Where decisions on tool calls are noted.</summary>
+    public required AuditStore Audit { get; init; }
+
+    /// <summary>What must not be shown of runs.</summary>
+    public required ShownSecrets Shown { get; init; }
+
     /// <summary>Takes a run from wherever it stands to its end.</summary>
     /// <param name="run">The run; this process holds its host lock.</param>
     /// <param name="stop">Leaves the run to its supervisor and to the next host.</param>
@@ -41,7 +48,7 @@ internal sealed class ClaudeCodeAgent(
     {
         // (3) comes before (2) in time: the mode was decided with the request, and a cancel must know whom to tell.
         var executor = executors.CreateExecutor(run.Plan.Mode, "the run's record").Executor;
-        var flow = new RunFlow(run, runs, directories, options.Gateway.Secrets, time);
+        var flow = new RunFlow(run, runs, directories, options.Gateway.Secrets, time) { Audit = Audit };
         var final = run.State;
         if (!final.IsFinal())
         {
@@ -180,7 +187,8 @@ internal sealed class ClaudeCodeAgent(
         }
 
         flow.Begin(RunPhase.Capture);
-        var work = flow.Redact(await workspaces.CollectAsync(flow.Progress.Workspace!.Run, stop));
+        var collected = await workspaces.CollectAsync(flow.Progress.Workspace!.Run, stop);
+        var work = collected.Redacted(flow.Redactor);
         flow.End(RunPhase.Capture, progress => progress with { Work = work, Collected = true });
     }
 
@@ -194,8 +202,20 @@ internal sealed class ClaudeCodeAgent(
 
         flow.Begin(RunPhase.Deliver);
         var branch = await workspaces.DeliverAsync(flow.Progress.Workspace!.Run, work, stop);
-        flow.End(RunPhase.Deliver, progress => progress with { DeliveredBranch = branch });
+        var places = await FindSecretsAsync(flow, work, stop);
+        flow.End(RunPhase.Deliver, progress => progress with { DeliveredBranch = branch, SecretPlaces = places });
         flow.Write(BerthEvents.Delivered, new(StringComparer.Ordinal) { ["branch"] = branch });
+    }
+
+    // Nobody can tell later where they are.
+    private async Task<IReadOnlyList<string>> FindSecretsAsync(
+        RunFlow flow, CollectedWork work, CancellationToken stop)
+    {
+        var passing = Shown.PassingOf(flow.Id, flow.Plan.Workflow);
+        return passing.Count == 0
+            ? []
+            : await workspaces.FindSecretsAsync(
+                flow.Progress.Workspace!.Run, work, Redactor.OfValues(passing), stop);
     }
 
     // A remote that does not take it ends no run's work: that is kept, and this alone can be done again.
@@ -312,7 +332,8 @@ internal sealed class ClaudeCodeAgent(
             {
                 Timeout = plan.Timeout,
                 IdleReport = options.IdleReport,
-                IdleStop = plan.IdleStop
+                IdleStop = plan.IdleStop,
+                ApprovalTimeout = plan.ApprovalTimeout,
             },
         };
     }

@@ -1,22 +1,12 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Berth.Engine.Access;
 using Berth.Engine.Claude;
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
 
 namespace Berth.Engine;
-
-/// <summary>The phases that a host takes the time of; the supervisor takes those of the run and of capture.</summary>
-internal enum RunPhase
-{
-    Prepare,
-    Start,
-    Capture,
-    Deliver,
-    Push,
-    Cleanup,
-}
 
 /// <summary>How far one run has come: saves each step, says it in the journal, and takes its time.</summary>
 internal sealed class RunFlow
@@ -57,6 +47,9 @@ internal sealed class RunFlow
     }
 
     public string Id { get; }
+
+    /// <summary>Where decisions on tool calls are noted that no person has made.</summary>
+    public AuditStore? Audit { get; init; }
 
     /// <summary>Knows what must not be shown of the run.</summary>
     public Redactor Redactor { get; }
@@ -238,6 +231,11 @@ internal sealed class RunFlow
         {
             evidence.AddStderr(entry.Data.ToString());
         }
+        else if (WaitingCalls.After(Progress.Approvals, entry) is { } approvals)
+        {
+            NoteDecision(entry.Data);
+            Wait(approvals);
+        }
         else if (Progress.Begun is { Start: { } began, Run: null } && IsEvent(entry, BerthEvents.AgentStarted))
         {
             var took = (long)(entry.At - began).TotalMilliseconds;
@@ -249,10 +247,30 @@ internal sealed class RunFlow
         }
     }
 
+    // What people decide is noted with where they asked from, by whom they asked.
+    private void NoteDecision(JsonElement data)
+    {
+        if (data.Text("cause") is { } cause and not "person")
+        {
+            Audit?.Add(new Caller($"berth ({cause})", Role.Admin), "run.deny", Id, string.Empty);
+        }
+    }
+
+    // The state follows the list, and is mended where a host died between the two.
+    private void Wait(WaitingCalls approvals)
+    {
+        Save(progress => progress with { Approvals = approvals });
+        _ = approvals.Calls.Count > 0
+            ? runs.Move(Id, RunState.Running, RunState.Waiting)
+            : runs.Move(Id, RunState.Waiting, RunState.Running);
+    }
+
     /// <summary>The execution has ended; its changes are being taken over.</summary>
     public void EnterCapturing(ExitRecord? exit)
     {
-        _ = runs.Move(Id, RunState.Running, RunState.Capturing) || runs.Move(Id, RunState.Stopping, RunState.Capturing);
+        _ = runs.Move(Id, RunState.Running, RunState.Capturing)
+            || runs.Move(Id, RunState.Waiting, RunState.Capturing)
+            || runs.Move(Id, RunState.Stopping, RunState.Capturing);
         if (exit is not null && !Progress.Collected)
         {
             Save(progress => progress with
@@ -271,20 +289,6 @@ internal sealed class RunFlow
             : null,
         Warnings = [.. outcome.Warnings.Select(Redact)],
     });
-
-    /// <summary>Work whose names and words are without the secrets that this host knows.</summary>
-    public CollectedWork? Redact(CollectedWork? work) => work is null ? null : work with
-    {
-        Commits = [.. work.Commits.Select(commit => commit with { Subject = Redact(commit.Subject) })],
-        FilesChanged =
-        [
-            .. work.FilesChanged.Select(file => file with
-            {
-                Path = Redact(file.Path),
-                OldPath = file.OldPath is { } old ? Redact(old) : null,
-            }),
-        ],
-    };
 
     /// <summary>A text without the secrets that this host knows.</summary>
     public string Redact(string text) => Redactor.Redact(text);

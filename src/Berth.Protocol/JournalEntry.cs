@@ -96,6 +96,29 @@ public static class BerthEvents
     /// too_many; <c>host</c> and <c>port</c> where it named them, <c>message</c>.</summary>
     public const string NetworkRefused = "network_refused";
 
+    /// <summary>A message was sent to the agent at work. <c>id</c>, <c>priority</c>, <c>by</c>, <c>text</c>. What
+    /// became of it the CLI says: <c>command_lifecycle</c> with the id as <c>command_uuid</c>.</summary>
+    public const string MessageSent = "message_sent";
+
+    /// <summary>The agent's turn was to be ended. <c>by</c>.</summary>
+    public const string TurnInterrupted = "turn_interrupted";
+
+    /// <summary>No message came after an interrupt, or none was begun: the run ends.</summary>
+    public const string TalkEnded = "talk_ended";
+
+    /// <summary>A tool call waits for a decision. <c>call</c>, <c>tool</c>, <c>toolUseId</c>, <c>deadline</c>,
+    /// <c>reason</c>, and <c>input</c> or, where that is longer than <see cref="LongestInput"/> bytes,
+    /// <c>inputBytes</c>.</summary>
+    public const string ApprovalRequested = "approval_requested";
+
+    /// <summary>The decision, once for each call. <c>call</c>, <c>tool</c>, <c>toolUseId</c>, <c>decision</c>: allow,
+    /// deny or withdrawn; <c>cause</c>: person, timeout, withdrawn, ended, too_large or too_many; <c>by</c>,
+    /// <c>reason</c>.</summary>
+    public const string ApprovalDecided = "approval_decided";
+
+    /// <summary>The longest input of a tool call that an event repeats, in bytes.</summary>
+    public const int LongestInput = 16 * 1024;
+
     /// <summary>A host took over a run whose host had died.</summary>
     public const string Adopted = "adopted";
 

@@ -10,11 +10,13 @@ namespace Berth.Protocol;
 /// <param name="LastSeq">The number of the last of them, or 0.</param>
 /// <param name="TornBytes">What a crash left behind them.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct JournalTail(long Bytes, long LastSeq, long TornBytes)
+public readonly record struct JournalTail(long Bytes, long LastSeq, long TornBytes)
 {
     private const int FirstWindow = 64 * 1024;
 
-    internal static JournalTail Find(string path)
+    /// <summary>Finds it.</summary>
+    /// <exception cref="IOException">The journal is not there, or cannot be read.</exception>
+    public static JournalTail Find(string path)
     {
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         var length = RandomAccess.GetLength(file);

@@ -9,7 +9,7 @@ namespace Berth.Protocol;
 public sealed record SupervisorSpec
 {
     /// <summary>The version of this format. A supervisor refuses one that it does not know.</summary>
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
 
     /// <summary>The version of this file.</summary>
     public int Version { get; init; } = CurrentVersion;
@@ -124,6 +124,13 @@ public sealed record ExecutionLimits
 
     /// <summary>How long the agent may go on in silence after its result event. Default 30 seconds.</summary>
     public TimeSpan ResultGrace { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a run whose turn was interrupted waits for another message. Default 10 minutes.</summary>
+    public TimeSpan InterruptHold { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long a tool call waits for a decision, until it is denied; null, the default, where the agent
+    /// asks for none.</summary>
+    public TimeSpan? ApprovalTimeout { get; init; }
 
     /// <summary>How long pipes are still read after the agent's end, for grandchildren may hold them. Default 2
     /// seconds.</summary>

@@ -183,7 +183,9 @@ internal sealed partial class BerthServer(
         service.Map(api);
         new WorkflowEndpoints(engine).Map(api);
         var events = new EventStream(engine, forwarding, time);
-        new RunEndpoints(engine, options, dispatcher, events, forwarding, stop).Map(api);
+        var access = new RunAccess(engine, forwarding);
+        new RunEndpoints(engine, options, dispatcher, events, access, stop).Map(api);
+        new TalkEndpoints(engine, access).Map(api);
         new AgentEndpoints(engine, options, dispatcher, forwarding, time).Map(api);
     }
 

@@ -5,8 +5,8 @@ namespace Berth.Supervisor;
 /// <summary>The request that makes the CLI stop its turn and give a result.</summary>
 internal static class AgentInterrupt
 {
-    internal static byte[] Line { get; } = Encoding.UTF8.GetBytes(
-        """{"type":"control_request","request_id":"berth-stop","request":{"subtype":"interrupt"}}""" + "\n");
+    internal static byte[] Line(string id) => Encoding.UTF8.GetBytes(
+        $"{{\"type\":\"control_request\",\"request_id\":\"{id}\",\"request\":{{\"subtype\":\"interrupt\"}}}}\n");
 }
 
 /// <summary>What a wrapper makes of a signal that ended its child: 128 and its number.</summary>

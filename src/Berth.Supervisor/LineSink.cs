@@ -12,7 +12,7 @@ namespace Berth.Supervisor;
 /// cut in two there. Only the pump's thread uses this.
 /// </remarks>
 internal sealed class LineSink(
-    string stream, RunJournal journal, Redactor redactor, ExecutionLimits limits, Action<bool>? lineEnded = null)
+    string stream, RunJournal journal, Redactor redactor, ExecutionLimits limits, ILineListener? listener = null)
 {
     // A result this long is not credible; it bounds what a full journal still costs in disk.
     private const long LongestLateResult = 64L * 1024 * 1024;
@@ -98,7 +98,7 @@ internal sealed class LineSink(
 
     private void WholeLine(ReadOnlySpan<byte> line)
     {
-        var isResult = lineEnded is not null && ResultDetector.Test(line);
+        var isResult = listener is not null && ResultDetector.Test(line);
         if (isResult || !journal.IsFull(line.Length))
         {
             _ = journal.Writer.AppendLine(stream, line, isResult);
@@ -108,7 +108,10 @@ internal sealed class LineSink(
             journal.Drop(line.Length);
         }
 
-        lineEnded?.Invoke(isResult);
+        if (!line.IsEmpty)
+        {
+            listener?.LineEnded(line, isResult);
+        }
     }
 
     private void EndLine()
@@ -130,8 +133,9 @@ internal sealed class LineSink(
         if (!isLong)
         {
             isLong = true;
-            detector = lineEnded is null ? null : new ResultDetector();
+            detector = listener is null ? null : new ResultDetector();
             detector?.Feed(buffer.AsSpan(0, length));
+            listener?.LongLineBegins(buffer.AsSpan(0, length));
         }
 
         var cut = redactor.SafeCut(buffer.AsSpan(0, length));
@@ -199,7 +203,7 @@ internal sealed class LineSink(
             _ = journal.Writer.AppendPart(stream, [], more: false, spill?.Name, keep: true);
         }
 
-        lineEnded?.Invoke(isResult);
+        listener?.LineEnded([], isResult);
         (spill, detector, parts, emitted) = (null, null, 0, 0);
         isLong = isCut = spillIsTentative = false;
     }

@@ -7,6 +7,7 @@ internal enum WatchAction
 {
     None,
     ReportIdle,
+    EndTalk,
     Interrupt,
     TermAgent,
     TermAll,
@@ -30,7 +31,8 @@ internal sealed class RunWatch(ExecutionLimits limits, StopPlan plan, TimeProvid
     private ExitCause? cause;
     private int requests;
     private bool force;
-    private bool afterResult;
+    private TalkState talk;
+    private long talkSince = time.GetTimestamp();
     private bool idleReported;
 
     /// <summary>Why the run is being stopped, or null.</summary>
@@ -77,13 +79,17 @@ internal sealed class RunWatch(ExecutionLimits limits, StopPlan plan, TimeProvid
     }
 
     /// <summary>A line of standard output is complete.</summary>
-    internal void SawLine(bool isResult)
+    internal void SawLine(TalkState now)
     {
         lock (gate)
         {
-            afterResult = isResult;
+            talkSince = now == talk ? talkSince : time.GetTimestamp();
+            talk = now;
         }
     }
+
+    /// <summary>The agent waits for people, and is not idle.</summary>
+    internal void WaitsForPeople() => SawOutput();
 
     /// <summary>Somebody wants the run to end: a second time, or with force, at once.</summary>
     internal void RequestStop(ExitCause why, bool now)
@@ -102,10 +108,17 @@ internal sealed class RunWatch(ExecutionLimits limits, StopPlan plan, TimeProvid
         lock (gate)
         {
             wait = Beat;
+            lastOutput = talk == TalkState.Held ? time.GetTimestamp() : lastOutput;
             cause ??= ExpiredLimit(ref wait);
             if (cause is not null)
             {
                 return NextStage(canInterrupt, ref wait);
+            }
+
+            if (TalkHasStalled(ref wait))
+            {
+                (talk, lastOutput) = (TalkState.Over, time.GetTimestamp());
+                return WatchAction.EndTalk;
             }
 
             if (!idleReported && Expired(lastOutput, limits.IdleReport, ref wait))
@@ -118,9 +131,16 @@ internal sealed class RunWatch(ExecutionLimits limits, StopPlan plan, TimeProvid
         }
     }
 
+    private bool TalkHasStalled(ref TimeSpan wait) => talk switch
+    {
+        TalkState.Held => Expired(talkSince, limits.InterruptHold, ref wait),
+        TalkState.MessageWaits => Expired(lastOutput, limits.ResultGrace, ref wait),
+        _ => false,
+    };
+
     private ExitCause? ExpiredLimit(ref TimeSpan wait)
     {
-        if (afterResult && Expired(lastOutput, limits.ResultGrace, ref wait))
+        if (talk == TalkState.Over && Expired(lastOutput, limits.ResultGrace, ref wait))
         {
             return ExitCause.HungAfterResult;
         }

@@ -21,6 +21,8 @@ internal sealed class SupervisedRun : IDisposable
     private readonly Redactor redactor;
     private readonly RunJournal journal;
     private readonly RunWatch watch;
+    private readonly AgentTalk talk;
+    private readonly ApprovalDesk? desk;
     private readonly CgroupMembership cgroups;
     private readonly RunProcesses processes;
     private readonly AutoResetEvent wake = new(false);
@@ -37,6 +39,8 @@ internal sealed class SupervisedRun : IDisposable
         startedAt = time.GetUtcNow();
         journal = new RunJournal(writer, directory, spec.Limits);
         watch = new RunWatch(spec.Limits, spec.Stop, time);
+        talk = new AgentTalk(journal);
+        desk = spec.Limits.ApprovalTimeout is { } limit ? new ApprovalDesk(journal, limit, time) : null;
         cgroups = new CgroupMembership(spec.Limits.Cgroups, spec.Limits.CountedCgroups ?? []);
         processes = new RunProcesses(cgroups, spec.User, time);
     }
@@ -81,7 +85,8 @@ internal sealed class SupervisedRun : IDisposable
         try
         {
             // What watches the agent has its threads before there is an agent.
-            var output = new LineSink(JournalEntry.Stdout, journal, redactor, spec.Limits, LineEnded);
+            var listener = new AgentListener(talk, desk, watch, wake);
+            var output = new LineSink(JournalEntry.Stdout, journal, redactor, spec.Limits, listener);
             var errors = new LineSink(JournalEntry.Stderr, journal, redactor, spec.Limits);
             var pump = new OutputPump(output, errors, watch, firstError);
             var lines = new AgentInput(directory.InputFile);
@@ -148,6 +153,8 @@ internal sealed class SupervisedRun : IDisposable
         journal.Event(BerthEvents.AgentStarted, data => data.WriteNumber("pid"u8, agent.Id));
         input = lines;
         input.Begin(agent.Input!);
+        talk.Begin(input);
+        desk?.Begin(input);
         pump.Begin(agent);
         journal.Writer.Flush();
         var leaked = WatchToTheEnd(agent);
@@ -159,6 +166,7 @@ internal sealed class SupervisedRun : IDisposable
         var (leftovers, stillThere) = processes.KillAll(spec.Stop.KillGrace, spec.Agent.Wrappers);
         pump.Finish();
         input.Close();
+        desk?.Close();
         record = WithExit(record, exit, pump) with
         {
             LeftoversKilled = leftovers, Leaked = stillThere.Count > 0 ? stillThere : leaked,
@@ -190,6 +198,11 @@ internal sealed class SupervisedRun : IDisposable
             }
 
             _ = WaitHandle.WaitAny(handles, wait);
+            if (desk?.Expire() == true)
+            {
+                watch.WaitsForPeople();
+            }
+
             processes.Reap();
             journal.Writer.Retry();
             journal.Writer.Flush();
@@ -207,11 +220,17 @@ internal sealed class SupervisedRun : IDisposable
             return;
         }
 
+        if (action == WatchAction.EndTalk)
+        {
+            talk.End();
+            return;
+        }
+
         WriteStopping(action);
         switch (action)
         {
             case WatchAction.Interrupt:
-                _ = input!.Send(AgentInterrupt.Line);
+                _ = input!.Send(AgentInterrupt.Line("berth-stop"));
                 input.Close();
                 break;
             case WatchAction.TermAgent:
@@ -305,17 +324,6 @@ internal sealed class SupervisedRun : IDisposable
         return record with { Capture = result, CaptureMs = (long)time.GetElapsedTime(began).TotalMilliseconds };
     }
 
-    private void LineEnded(bool isResult)
-    {
-        watch.SawLine(isResult);
-        if (isResult)
-        {
-            // The end of its input is what makes the CLI finish and exit.
-            input!.Close();
-            wake.Set();
-        }
-    }
-
     private ControlReply Answer(ControlRequest request)
     {
         switch (request.Verb)
@@ -326,8 +334,13 @@ internal sealed class SupervisedRun : IDisposable
                 return new ControlReply(true);
             case ControlVerb.Note:
                 return TakeNote(request.Data);
-            case ControlVerb.Input:
-                return TakeInput(request.Data);
+            case ControlVerb.Message:
+                return talk.Send(request.Data, request.By);
+            case ControlVerb.Interrupt:
+                return talk.Interrupt(request.By);
+            case ControlVerb.Decide:
+                return desk?.Decide(request.Answer, request.By)
+                    ?? ApprovalDesk.NoSuchCall(request.Answer?.Call ?? 0);
             default:
                 return new ControlReply(true);
         }
@@ -342,18 +355,5 @@ internal sealed class SupervisedRun : IDisposable
 
         var taken = journal.Writer.AppendLine(JournalEntry.Berth, JsonMarshal.GetRawUtf8Value(note), keep: true);
         return new ControlReply(taken, taken ? null : "The journal is closed, or the disk is full.");
-    }
-
-    private ControlReply TakeInput(JsonElement? data)
-    {
-        if (data is not { ValueKind: JsonValueKind.Object } line)
-        {
-            return new ControlReply(false, "Input is an object: one line of stream-json.");
-        }
-
-        var error = input is null
-            ? "The agent has not been started yet."
-            : input.Send([.. JsonMarshal.GetRawUtf8Value(line), (byte)'\n']);
-        return new ControlReply(error is null, error);
     }
 }

@@ -56,6 +56,19 @@ internal static class Events
         ["result_index"] = 0,
     };
 
+    internal static JsonObject PermissionRequest(string id) => new()
+    {
+        ["type"] = "control_request",
+        ["request_id"] = id,
+        ["request"] = new JsonObject
+        {
+            ["subtype"] = "can_use_tool",
+            ["tool_name"] = "Bash",
+            ["input"] = new JsonObject { ["command"] = $"echo {id}" },
+            ["tool_use_id"] = $"toolu_{id}",
+        },
+    };
+
     internal static JsonObject Fact(string what) => new() { ["type"] = "fake", ["what"] = what };
 
     internal static JsonObject ControlResponse(string? request) => new()

@@ -24,9 +24,9 @@ if (first is null)
 stage.Print(Events.Init(stage.SessionId));
 for (var message = first; message is not null; message = stage.NextMessage())
 {
-    stage.Prompt = message;
+    stage.Prompt = message.Text;
     stage.ResultPrinted = false;
-    foreach (var verb in Scripts.FromPrompt(message))
+    foreach (var verb in Scripts.FromPrompt(message.Text))
     {
         verbs.Play(verb);
     }
@@ -35,6 +35,8 @@ for (var message = first; message is not null; message = stage.NextMessage())
     {
         stage.Print(Events.Result(stage.SessionId, "done"));
     }
+
+    stage.Complete(message);
 }
 
 stage.LingerIfAsked();

@@ -9,7 +9,8 @@ namespace Berth.FakeClaude;
 /// <summary>Standard input and output, and what the script has asked for so far.</summary>
 internal sealed class Stage
 {
-    private readonly BlockingCollection<string?> messages = [];
+    private readonly BlockingCollection<Message?> messages = [];
+    private readonly Dictionary<string, string> answers = new(StringComparer.Ordinal);
     private readonly HashSet<PosixSignal> ignored = [];
     private readonly List<PosixSignalRegistration> registrations = [];
     private readonly Lock gate = new();
@@ -41,7 +42,30 @@ internal sealed class Stage
     internal int ExitCode { get; set; }
 
     /// <summary>The next user message, or null at the end of input.</summary>
-    internal string? NextMessage() => messages.Take();
+    internal Message? NextMessage()
+    {
+        var next = messages.Take();
+        Follow(next, "started");
+        return next;
+    }
+
+    /// <summary>The turn of a message has ended.</summary>
+    internal void Complete(Message message) => Follow(message, "completed");
+
+    /// <summary>Waits until permission requests are answered.</summary>
+    internal void WaitForAnswers(IEnumerable<string> requests)
+    {
+        foreach (var request in requests)
+        {
+            lock (answers)
+            {
+                while (!answers.ContainsKey(request))
+                {
+                    Monitor.Wait(answers);
+                }
+            }
+        }
+    }
 
     internal void Ignore(PosixSignal signal) => ignored.Add(signal);
 
@@ -91,7 +115,13 @@ internal sealed class Stage
             var message = document.RootElement;
             if (Scripts.TextOf(message) is { } text)
             {
-                messages.Add(text);
+                var sent = new Message(text, message.TryGetProperty("uuid", out var id) ? id.GetString() : null);
+                Follow(sent, "queued");
+                messages.Add(sent);
+            }
+            else if (message.GetProperty("type").ValueEquals("control_response"))
+            {
+                TakeAnswer(message.GetProperty("response"));
             }
             else if (message.GetProperty("type").ValueEquals("control_request"))
             {
@@ -100,6 +130,30 @@ internal sealed class Stage
         }
 
         messages.Add(null);
+    }
+
+    // As the real CLI does it, for messages that have an id.
+    private void Follow(Message? message, string state)
+    {
+        if (message?.Id is { } id)
+        {
+            Print(new JsonObject { ["type"] = "command_lifecycle", ["command_uuid"] = id, ["state"] = state });
+        }
+    }
+
+    private void TakeAnswer(JsonElement response)
+    {
+        var id = response.GetProperty("request_id").GetString()!;
+        var behaviour = response.GetProperty("response").GetProperty("behavior").GetString()!;
+        var fact = Events.Fact("answered");
+        fact["request"] = id;
+        fact["behaviour"] = behaviour;
+        Print(fact);
+        lock (answers)
+        {
+            answers[id] = behaviour;
+            Monitor.PulseAll(answers);
+        }
     }
 
     private void AnswerControl(JsonElement request)
@@ -118,3 +172,6 @@ internal sealed class Stage
         Environment.Exit(1);
     }
 }
+
+/// <summary>A user message, and its id where it has one.</summary>
+internal sealed record Message(string Text, string? Id);

@@ -48,6 +48,7 @@ internal sealed partial class Verbs
             ["eat"] = Eat,
             ["write"] = Write,
             ["sh"] = command => Shell(command),
+            ["ask"] = Ask,
             ["env"] = Env,
             ["report"] = _ => Report(),
             ["prompt"] = _ => ReportPrompt(),
@@ -65,6 +66,34 @@ internal sealed partial class Verbs
         }
 
         act(rest);
+    }
+
+    private void Ask(string numbers)
+    {
+        var (count, every) = numbers.Split(' ') switch
+        {
+            [var one] => (Number(one), long.MaxValue),
+            var two => (Number(two[0]), Number(two[1])),
+        };
+        var waits = new List<string>();
+        for (var i = 1; i <= count; i++)
+        {
+            stage.Print(Events.PermissionRequest($"ask-{i}"));
+        }
+
+        for (var i = 1; i <= count; i++)
+        {
+            if (i % every == 0)
+            {
+                stage.Print(new JsonObject { ["type"] = "control_cancel_request", ["request_id"] = $"ask-{i}" });
+            }
+            else
+            {
+                waits.Add($"ask-{i}");
+            }
+        }
+
+        stage.WaitForAnswers(waits);
     }
 
     private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);

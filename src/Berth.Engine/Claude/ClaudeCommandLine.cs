@@ -14,7 +14,8 @@ namespace Berth.Engine.Claude;
 /// Skill,
 /// Task, Workflow and a dozen more run although no rule allows them. An MCP tool that is not listed is denied by
 /// <c>dontAsk</c>;
-/// under bypass only the hook of <see cref="Settings"/> stops it. A rule such as <c>Bash(git *)</c> still lets the CLI
+/// under bypass only the hook of <see cref="Settings"/> stops it, which makes the CLI ask where somebody is to be
+/// asked. A rule such as <c>Bash(git *)</c> still lets the CLI
 /// run what
 /// it knows to be reading only, for example <c>ls</c>.
 /// <c>CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST</c> keeps the repository's <c>env.ANTHROPIC_*</c>, its proxy and its
@@ -43,6 +44,14 @@ internal static class ClaudeCommandLine
     // The model sends pings while it thinks, so two minutes of nothing mean a dead stream.
     private const int SilenceMs = 120_000;
 
+    private const string DenyUnlisted = "echo 'The workflow does not allow this tool.' >&2; exit 2";
+
+    // Left to itself the CLI lets pass what it knows to be reading only.
+    private const string AskUnlisted =
+        """
+        echo '{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"ask","permissionDecisionReason":
+        """ + "\"No rule of the workflow covers it.\"}}'";
+
     private static readonly JavaScriptEncoder Readable = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
 
     private static readonly Dictionary<string, string> Behaviour = new(StringComparer.Ordinal)
@@ -67,8 +76,8 @@ internal static class ClaudeCommandLine
             i.Claude, "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
             .. i.ConversationFile is { } earlier ? ["--resume", earlier, "--fork-session"] : Array.Empty<string>(),
             "--session-id", i.SessionId,
-            "--permission-mode", i.PermissionMode is PermissionMode.Bypass ? "bypassPermissions" : "dontAsk",
-            "--tools", string.Join(',', ToolNames.BuiltIn(i.AllowedTools)),
+            .. PermissionWords(i.PermissionMode),
+            "--tools", string.Join(',', ToolNames.Offered(i)),
             "--setting-sources", i.Trust is Trust.Full ? "project,local" : "",
         ];
         if (i.Trust is not Trust.Full)
@@ -92,6 +101,14 @@ internal static class ClaudeCommandLine
         Add(argv, "--max-budget-usd", i.MaxBudgetUsd?.ToString(CultureInfo.InvariantCulture));
         return argv;
     }
+
+    // Without the hidden option for the prompt tool the CLI denies what it would ask for.
+    private static string[] PermissionWords(PermissionMode mode) => mode switch
+    {
+        PermissionMode.Bypass => ["--permission-mode", "bypassPermissions"],
+        PermissionMode.Ask => ["--permission-mode", "default", "--permission-prompt-tool", "stdio"],
+        _ => ["--permission-mode", "dontAsk"],
+    };
 
     /// <summary>The variables that the CLI goes by. The composer adds PATH, the workflow's own and what the sandbox
     /// needs.</summary>
@@ -130,7 +147,7 @@ internal static class ClaudeCommandLine
         using (var json = new Utf8JsonWriter(buffer, new() { Encoder = Readable, Indented = true }))
         {
             json.WriteStartObject();
-            WriteGuard(json, i.AllowedTools);
+            WriteGuard(json, i);
             if (i.Trust is Trust.Full)
             {
                 json.WriteBoolean("enableAllProjectMcpServers", true);
@@ -152,22 +169,29 @@ internal static class ClaudeCommandLine
     /// </remarks>
     /// <exception cref="FailureException">The prompt is blank (the CLI would call that a success) or too
     /// long.</exception>
-    public static byte[] InputLine(string prompt)
+    public static byte[] InputLine(string prompt) => UserLine(prompt, uuid: null, priority: null);
+
+    /// <summary>The same for a message to a conversation that goes on.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="uuid">By what the CLI names it in its <c>command_lifecycle</c> events.</param>
+    /// <param name="priority"><c>now</c>, <c>next</c> or <c>later</c>.</param>
+    /// <exception cref="FailureException">As for a prompt.</exception>
+    public static byte[] UserLine(string message, string? uuid, string? priority)
     {
-        if (string.IsNullOrWhiteSpace(prompt))
+        if (string.IsNullOrWhiteSpace(message))
         {
             throw new FailureException(
                 "prompt_empty", "The prompt holds nothing but white space.", "Say what is to be done.", Fault.User);
         }
 
         // A lone surrogate cannot be written as UTF-8; it becomes U+FFFD here rather than an exception there.
-        var bytes = Encoding.UTF8.GetBytes(prompt);
+        var bytes = Encoding.UTF8.GetBytes(message);
         if (bytes.Length > MaxPromptBytes)
         {
-            FormattableString message = $"The prompt has {bytes.Length} bytes; the most is {MaxPromptBytes}.";
+            FormattableString tooLong = $"The prompt has {bytes.Length} bytes; the most is {MaxPromptBytes}.";
             throw new FailureException(
                 "prompt_too_large",
-                message.ToString(CultureInfo.InvariantCulture),
+                tooLong.ToString(CultureInfo.InvariantCulture),
                 "Put the long part into a file of the repository and name that in the prompt.",
                 Fault.User);
         }
@@ -179,10 +203,12 @@ internal static class ClaudeCommandLine
             json.WriteString("type", "user");
             json.WriteStartObject("message");
             json.WriteString("role", "user");
-            json.WriteString("content", prompt[0] == '/' ? [(byte)'\n', .. bytes] : bytes);
+            json.WriteString("content", message[0] == '/' ? [(byte)'\n', .. bytes] : bytes);
             json.WriteEndObject();
             json.WriteNull("parent_tool_use_id");
             json.WriteString("session_id", "");
+            WriteIfGiven(json, "uuid", uuid);
+            WriteIfGiven(json, "priority", priority);
             json.WriteEndObject();
         }
 
@@ -190,18 +216,26 @@ internal static class ClaudeCommandLine
         return buffer.WrittenSpan.ToArray();
     }
 
-    private static void WriteGuard(Utf8JsonWriter json, IReadOnlyList<string> rules)
+    private static void WriteIfGiven(Utf8JsonWriter json, string name, string? value)
+    {
+        if (value is not null)
+        {
+            json.WriteString(name, value);
+        }
+    }
+
+    private static void WriteGuard(Utf8JsonWriter json, ClaudeInvocation i)
     {
         // A repository that is trusted in full could otherwise switch the guard off.
         json.WriteBoolean("disableAllHooks", false);
         json.WriteStartObject("hooks");
         json.WriteStartArray("PreToolUse");
         json.WriteStartObject();
-        json.WriteString("matcher", ToolNames.Unlisted(rules));
+        json.WriteString("matcher", ToolNames.Unlisted(i.AllowedTools));
         json.WriteStartArray("hooks");
         json.WriteStartObject();
         json.WriteString("type", "command");
-        json.WriteString("command", "echo 'The workflow does not allow this tool.' >&2; exit 2");
+        json.WriteString("command", i.PermissionMode is PermissionMode.Ask ? AskUnlisted : DenyUnlisted);
         json.WriteEndObject();
         json.WriteEndArray();
         json.WriteEndObject();

@@ -24,7 +24,7 @@ internal enum ClaudeEnd
     /// <summary>The prompt or the conversation is too long for the model.</summary>
     TooLong,
 
-    /// <summary>It was interrupted, by none of ours.</summary>
+    /// <summary>Its turn was interrupted, and none followed.</summary>
     Interrupted,
 
     /// <summary>It gave up for another reason of its own.</summary>
@@ -174,7 +174,7 @@ internal sealed record ClaudeVerdict
         {
             var byTool = evidence.Denials.GroupBy(denial => denial.Tool, StringComparer.Ordinal)
                 .Select(tool => string.Create(CultureInfo.InvariantCulture, $"{tool.Key} ({tool.Count()})"));
-            yield return $"Tool calls were denied, for the workflow does not allow them: {string.Join(", ", byTool)}.";
+            yield return $"Tool calls were denied: {string.Join(", ", byTool)}.";
         }
 
         if (end == ClaudeEnd.Completed)

@@ -32,8 +32,9 @@ internal static class ResultFailures
                 Fault.Agent)),
             { TerminalReason: "aborted_streaming" or "aborted_tools" } => (ClaudeEnd.Interrupted, new(
                 "claude_interrupted",
-                "Claude was interrupted, which none of ours asked for.",
-                "Somebody or something on the machine sent SIGINT; start the run again.",
+                "Claude's turn was interrupted, and nothing else was said to it.",
+                "berth run WORKFLOW MESSAGE --continue RUN goes on with the conversation. Where nobody used berth "
+                    + "interrupt, something on the machine sent SIGINT.",
                 Fault.Nobody)),
             { TerminalReason: "blocking_limit" or "prompt_too_long" or "image_error" } => (ClaudeEnd.TooLong, new(
                 "prompt_too_long",

@@ -7,9 +7,19 @@ internal static class ToolNames
 {
     private const string Mcp = "mcp__";
 
+    // Those that work without a person at the CLI's own terminal.
+    private static readonly string[] Askable =
+        ["Bash", "Edit", "NotebookEdit", "Read", "Task", "WebFetch", "WebSearch", "Write"];
+
     /// <summary>The built-in tools that the rules name, each once, for <c>--tools</c>.</summary>
     public static IReadOnlyList<string> BuiltIn(IEnumerable<string> rules) =>
         [.. rules.SelectMany(Of).Where(name => !IsMcp(name)).Distinct(StringComparer.Ordinal)];
+
+    /// <summary>The built-in tools that the agent is offered: those of the rules, and where somebody is asked those
+    /// that can be asked for.</summary>
+    public static IReadOnlyList<string> Offered(ClaudeInvocation i) => i.PermissionMode is PermissionMode.Ask
+        ? [.. BuiltIn(i.AllowedTools).Union(Askable, StringComparer.Ordinal)]
+        : BuiltIn(i.AllowedTools);
 
     /// <summary>A pattern, as the CLI's hooks take it, for every tool that no rule names.</summary>
     public static string Unlisted(IEnumerable<string> rules)

@@ -29,7 +29,7 @@ internal sealed class SupervisorControl(TimeProvider time, TimeSpan replyLimit)
         {
             reply = await AskAsync(run, request, cancellation) ?? reply;
             var bound = reply is null ? replyLimit : RefusalBound;
-            if (reply is { Ok: true } || time.GetElapsedTime(started) > bound)
+            if (reply is { Ok: true } or { Code: not null } || time.GetElapsedTime(started) > bound)
             {
                 return reply;
             }
@@ -55,8 +55,8 @@ internal sealed class SupervisorControl(TimeProvider time, TimeSpan replyLimit)
         {
             case { Ok: true }:
                 return;
-            case { Error: var why }:
-                throw SupervisorFailures.Refused(runId, request.Verb, why);
+            case { } refusal:
+                throw SupervisorFailures.Refused(runId, request.Verb, refusal);
             default:
                 throw living() is { } name
                     ? SupervisorFailures.NotAnswering(runId, name)

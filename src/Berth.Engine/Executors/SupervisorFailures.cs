@@ -18,8 +18,17 @@ internal static class SupervisorFailures
         "It has ended, or has not begun.", Fault.Nobody);
 
     /// <summary>It would not.</summary>
-    internal static FailureException Refused(string runId, ControlVerb verb, string? why) => new(
-        "control_refused", $"The supervisor of run {runId} refused {verb}: {why}", "", Fault.Nobody);
+    internal static FailureException Refused(string runId, ControlVerb verb, ControlReply reply) =>
+        reply.Code is { } code
+            ? new(code, $"The run {runId} takes this no more: {reply.Error}", HintOf(code, runId), Fault.User)
+            : new("control_refused", $"The supervisor of run {runId} refused {verb}: {reply.Error}", "", Fault.Nobody);
+
+    private static string HintOf(string code, string runId) => code switch
+    {
+        "run_ending" => $"When it has ended, berth run WORKFLOW MESSAGE --continue {runId} goes on with it.",
+        "messages_too_many" => "Wait until the agent has read some, or continue the run in a new one.",
+        _ => $"berth show {runId} lists the calls that wait.",
+    };
 
     /// <summary>It was gone with the machine.</summary>
     internal static Failure Rebooted { get; } = new(

@@ -16,7 +16,7 @@ internal sealed class RunCountStore(Database database)
     public IReadOnlyList<OpenRuns> CountOpen() => database.Query(
         """
         select state, count(*), min(created_at) from runs
-        where state in ('queued', 'preparing', 'running', 'stopping', 'capturing') group by state
+        where state in ('queued', 'preparing', 'running', 'waiting', 'stopping', 'capturing') group by state
         """,
         row => new OpenRuns(
             row.GetString(0),

@@ -45,6 +45,9 @@ internal sealed record RunPlan
 
     public PermissionMode PermissionMode { get; init; } = PermissionMode.DontAsk;
 
+    /// <summary>How long a tool call waits for a decision; null where nobody is asked.</summary>
+    public TimeSpan? ApprovalTimeout { get; init; }
+
     public Trust Trust { get; init; } = Trust.Instructions;
 
     public SandboxKind Sandbox { get; init; } = SandboxKind.Bubblewrap;

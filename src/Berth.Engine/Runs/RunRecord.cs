@@ -68,6 +68,14 @@ internal sealed record RunProgress
     /// <summary>What came of pushing that branch, or null before and where nobody asked for it.</summary>
     public PushRecord? Push { get; init; }
 
+    /// <summary>Where in its changes a secret is that nobody knows after the run's end. A run of an older version has
+    /// none.</summary>
+    public IReadOnlyList<string> SecretPlaces
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
+
     /// <summary>Whether the pins of its commits in the mirror were removed, by <c>berth cleanup</c>.</summary>
     public bool Released { get; init; }
 
@@ -89,6 +97,13 @@ internal sealed record RunProgress
 
     /// <summary>What the gateway itself counted. An adopted run's counts go on from here.</summary>
     public GatewayCounts Gateway { get; init; } = new();
+
+    /// <summary>The tool calls that wait for somebody's decision. A run of an older version has none.</summary>
+    public WaitingCalls Approvals
+    {
+        get;
+        init => field = value ?? WaitingCalls.None;
+    } = WaitingCalls.None;
 
     /// <summary>What the egress proxy counted, likewise. A run of an older version had none.</summary>
     public NetworkCounts Network

@@ -12,6 +12,9 @@ internal enum RunState
     /// <summary>The agent works.</summary>
     Running,
 
+    /// <summary>The agent waits for somebody's decision on a tool call.</summary>
+    Waiting,
+
     /// <summary>The agent is being stopped.</summary>
     Stopping,
 

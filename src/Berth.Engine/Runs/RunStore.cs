@@ -222,7 +222,7 @@ internal sealed class RunStore(Database database, string home, TimeProvider time
             update runs set state = 'preparing', started_at = @now
             where id = @id and state = 'queued' and server = @home
                 and (select count(*) from runs
-                    where state in ('preparing', 'running', 'stopping', 'capturing') and server = @home) < @max
+                    where state in ('preparing', 'running', 'waiting', 'stopping', 'capturing') and server = @home) < @max
             """,
             ("id", id),
             ("home", home),

@@ -44,6 +44,9 @@ internal sealed record RunView
 
     public required IReadOnlyList<PermissionDenial> PermissionDenials { get; init; }
 
+    /// <summary>The tool calls that wait for somebody's decision.</summary>
+    public IReadOnlyList<WaitingCall> Approvals { get; init; } = [];
+
     public string? Model { get; init; }
 
     public string? CliVersion { get; init; }
@@ -63,6 +66,9 @@ internal sealed record RunView
     public required IReadOnlyList<WorkCommit> Commits { get; init; }
 
     public required IReadOnlyList<ChangedFile> FilesChanged { get; init; }
+
+    /// <summary>Where in the changes a secret is that the run was given with its request: <c>FILE:LINE</c>.</summary>
+    public IReadOnlyList<string> SecretsInChanges { get; init; } = [];
 
     public required DateTimeOffset CreatedAt { get; init; }
 
@@ -130,6 +136,7 @@ internal sealed record RunView
             CostUsd = outcome?.CostUsd ?? 0,
             Tokens = outcome?.Tokens ?? TokenCounts.None,
             PermissionDenials = outcome?.PermissionDenials ?? [],
+            Approvals = run.State.IsFinal() ? [] : run.Progress.Approvals.Calls,
             Model = outcome?.Model ?? run.Plan.Model,
             CliVersion = outcome?.CliVersion,
             Repository = run.Plan.Repository,
@@ -139,6 +146,7 @@ internal sealed record RunView
             Push = run.Progress.Push,
             Commits = work?.Commits ?? [],
             FilesChanged = work?.FilesChanged ?? [],
+            SecretsInChanges = run.Progress.SecretPlaces,
             CreatedAt = run.CreatedAt,
             StartedAt = run.StartedAt,
             FinishedAt = run.FinishedAt,

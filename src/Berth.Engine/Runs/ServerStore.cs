@@ -59,7 +59,7 @@ internal sealed class ServerStore(Database database, TimeProvider time)
     public int GiveUp(string id, string outcome) => database.Execute(
         """
         update runs set state = 'lost', outcome = @outcome, finished_at = @now
-        where server = @id and state in ('queued', 'preparing', 'running', 'stopping', 'capturing')
+        where server = @id and state in ('queued', 'preparing', 'running', 'waiting', 'stopping', 'capturing')
         """,
         ("id", id),
         ("outcome", outcome),

@@ -44,6 +44,15 @@ internal sealed record WorkflowSettings
     /// </summary>
     public PermissionMode PermissionMode { get; init; } = PermissionMode.DontAsk;
 
+    /// <summary>
+    /// <c>permissions</c>: what becomes of a tool call that no rule covers. <c>deny</c>, the default, or <c>ask</c>: it
+    /// waits for somebody's decision.
+    /// </summary>
+    public bool Asks { get; init; }
+
+    /// <summary><c>approvalTimeout</c>: how long it waits, <c>1s</c> to <c>24h</c>, until it is denied.</summary>
+    public TimeSpan? ApprovalTimeout { get; init; }
+
     /// <summary><c>sandbox</c>: <c>bubblewrap</c> or <c>none</c>.</summary>
     public string? Sandbox { get; init; }
 
@@ -81,6 +90,11 @@ internal sealed record WorkflowSettings
         ["timeout"] = (settings, value) => settings with { Timeout = Duration(value) },
         ["idleTimeout"] = (settings, value) => settings with { IdleTimeout = Duration(value) },
         ["permissionMode"] = (settings, value) => settings with { PermissionMode = Permission(value) },
+        ["permissions"] = (settings, value) => settings with
+        {
+            Asks = string.Equals(OneOf(value, "deny", "ask"), "ask", StringComparison.Ordinal),
+        },
+        ["approvalTimeout"] = (settings, value) => settings with { ApprovalTimeout = Duration(value) },
         ["sandbox"] = (settings, value) => settings with { Sandbox = OneOf(value, "bubblewrap", "none") },
         ["image"] = (settings, value) => settings with { Image = ImageName(value) },
         ["network"] = (settings, value) => settings with { Network = WorkflowNetwork.Read(value) },
@@ -106,6 +120,13 @@ internal sealed record WorkflowSettings
                 throw text.Refuse(
                     member.Index,
                     "expected a sandbox where permissionMode is \"bypass\", found \"sandbox\": \"none\"");
+            }
+
+            if (settings is { PermissionMode: PermissionMode.Bypass, Asks: true })
+            {
+                throw text.Refuse(
+                    member.Index,
+                    "expected one of the two, found \"permissions\": \"ask\" and \"permissionMode\": \"bypass\"");
             }
         }
 

@@ -38,9 +38,9 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
         try
         {
             if (secrets is not null && await FindSecretsAsync(run, head, secrets, cancellation).ConfigureAwait(false)
-                is { } found)
+                is { Count: > 0 } found)
             {
-                return push with { State = PushState.Blocked, Error = found };
+                return push with { State = PushState.Blocked, Error = Blocked(run, found) };
             }
 
             return await SendAsync(run, head, push, cancellation).ConfigureAwait(false);
@@ -51,7 +51,9 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
         }
     }
 
-    private async Task<Failure?> FindSecretsAsync(
+    /// <summary>Looks through a run's commits.</summary>
+    /// <returns>Where secrets are: files with lines, messages, names.</returns>
+    internal async Task<IReadOnlyList<string>> FindSecretsAsync(
         RunWorkspace run, string head, Redactor secrets, CancellationToken cancellation)
     {
         await using var scan = new OutgoingScan(secrets);
@@ -63,13 +65,15 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
             throw GitFailures.OfOurs("Reading what is to be pushed", written);
         }
 
-        return scan.Finds.Count == 0 ? null : new Failure(
-            "push_blocked_by_secret",
-            $"Nothing was pushed: a secret of the run is in {string.Join(", ", scan.Finds)}.",
-            $"The work is kept on the branch. Look at it, and if that is no secret: "
-                + $"berth deliver {run.RunId} --allow-secrets",
-            Fault.Agent);
+        return [.. scan.Finds];
     }
+
+    private static Failure Blocked(RunWorkspace run, IReadOnlyList<string> places) => new(
+        "push_blocked_by_secret",
+        $"Nothing was pushed: a secret of the run is in {string.Join(", ", places)}.",
+        $"The work is kept on the branch. Look at it, and if that is no secret: "
+            + $"berth deliver {run.RunId} --allow-secrets",
+        Fault.Agent);
 
     private async Task<PushRecord> SendAsync(
         RunWorkspace run, string head, PushRecord push, CancellationToken cancellation)

@@ -191,6 +191,11 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
                     "Push the run's branch from your repository.", Fault.User),
             };
 
+    /// <summary>Where in a run's changes secrets are.</summary>
+    internal Task<IReadOnlyList<string>> FindSecretsAsync(
+        RunWorkspace run, CollectedWork work, Redactor secrets, CancellationToken cancellation) =>
+        new RemotePush(options, git, time).FindSecretsAsync(run, work.HeadCommit, secrets, cancellation);
+
     /// <summary>Writes the difference between the run's base and its head. It works after <see cref="ReleaseAsync"/>
     /// and <see cref="RemoveOwn"/> too, as long as a repository has the commits.</summary>
     internal Task<DiffWritten> DiffAsync(

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Berth.Engine;
 using Berth.Engine.Executors;
+using Berth.Engine.Runs;
 using Berth.Engine.Workflows;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
@@ -15,13 +16,17 @@ namespace Berth.Server.Api;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     IgnoreReadOnlyProperties = true,
-    Converters = [typeof(SnakeCaseEnumConverter<Fault>)])]
+    Converters = [typeof(SnakeCaseEnumConverter<Fault>), typeof(SnakeCaseEnumConverter<MessageState>)])]
 [JsonSerializable(typeof(ProblemDocument))]
 [JsonSerializable(typeof(DiffAnswer))]
 [JsonSerializable(typeof(CleanupReport))]
+[JsonSerializable(typeof(MessageReceipt))]
+[JsonSerializable(typeof(InterruptReceipt))]
+[JsonSerializable(typeof(ApprovalReceipt))]
 [JsonSerializable(typeof(ServerVersion))]
 [JsonSerializable(typeof(ServerHealth))]
 [JsonSerializable(typeof(WorkflowDetails))]
+[JsonSerializable(typeof(IReadOnlyList<WaitingCall>))]
 [JsonSerializable(typeof(IReadOnlyList<WorkflowListing>))]
 [JsonSerializable(typeof(IReadOnlyList<ExecutorProbe>))]
 internal sealed partial class ApiJson : JsonSerializerContext
@@ -53,7 +58,11 @@ internal static class Answer
     {
         var bytes = JsonSerializer.SerializeToUtf8Bytes(document, type);
         context.Response.ContentType = contentType;
-        context.Response.ContentLength = bytes.Length;
+        if (context.Response.Body is not RedactedStream)
+        {
+            context.Response.ContentLength = bytes.Length;
+        }
+
         await context.Response.Body.WriteAsync(bytes, context.RequestAborted);
     }
 }

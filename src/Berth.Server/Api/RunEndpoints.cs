@@ -16,10 +16,10 @@ namespace Berth.Server.Api;
 
 /// <summary>Runs: make them, look at them, stop them, clean up after them.</summary>
 internal sealed class RunEndpoints(
-    BerthEngine engine, BerthOptions options, Dispatcher dispatcher, EventStream events, Forwarding forwarding,
+    BerthEngine engine, BerthOptions options, Dispatcher dispatcher, EventStream events, RunAccess access,
     CancellationToken stop)
 {
-    private const string OneRun = "/runs/{id}";
+    private const string OneRun = RunAccess.OneRun;
 
     /// <summary>Adds them.</summary>
     public void Map(IEndpointRouteBuilder routes)
@@ -36,20 +36,7 @@ internal sealed class RunEndpoints(
         routes.MapGet(OneRun + "/events", InItsHome(EventsAsync)).WithMetadata(new NeedsRole(Role.Viewer));
     }
 
-    // What only the home of the run has is asked of that one's server.
-    private RequestDelegate InItsHome(RequestDelegate answer) => async context =>
-    {
-        var run = RunOf(context);
-        if (context.Request.Query["follow"] is ["true"])
-        {
-            run = await forwarding.TakenAsync(run, context.RequestAborted);
-        }
-
-        if (!await forwarding.AnswerAsync(context, run))
-        {
-            await answer(context);
-        }
-    };
+    private RequestDelegate InItsHome(RequestDelegate answer) => access.InItsHome(answer);
 
     private async Task CreateAsync(HttpContext context)
     {
@@ -126,7 +113,7 @@ internal sealed class RunEndpoints(
 
     private async Task DiffAsync(HttpContext context)
     {
-        var run = RunOf(context);
+        var run = ShownOf(context);
         var stat = context.Request.Query["stat"] is ["true"];
         var file = context.Request.Query["file"] is [{ Length: > 0 } named] ? named : null;
         if (file is not null && !IsInside(file))
@@ -151,7 +138,30 @@ internal sealed class RunEndpoints(
     }
 
     private Task PatchAsync(HttpContext context) =>
-        WriteAsync(context, RunOf(context).Id, new DiffOrder(DiffForm.Mails));
+        WriteAsync(context, ShownOf(context).Id, new DiffOrder(DiffForm.Mails));
+
+    // What is in git is not rewritten, and what was secret in it is known no more.
+    private RunView ShownOf(HttpContext context)
+    {
+        var run = RunOf(context);
+        if (run.SecretsInChanges.Count == 0)
+        {
+            return run;
+        }
+
+        if (context.Request.Query["allowSecrets"] is not ["true"])
+        {
+            throw new FailureException(
+                "changes_hold_secrets",
+                $"The changes of run {run.Id} hold a secret of the run: {string.Join(", ", run.SecretsInChanges)}.",
+                "berth diff on the server's machine shows them, and an admin may ask with allowSecrets=true.",
+                Fault.Agent);
+        }
+
+        Gatekeeper.Demand(context, Role.Admin);
+        Note(context, "run.diff_with_secrets", run.Id);
+        return run;
+    }
 
     private async Task LogAsync(HttpContext context)
     {
@@ -171,16 +181,9 @@ internal sealed class RunEndpoints(
         await engine.WriteDiffAsync(id, order, context.Response.Body, context.RequestAborted);
     }
 
-    // A run's whole id or a part of it that names no other.
-    private RunView RunOf(HttpContext context)
-    {
-        var run = engine.Resolve((string)context.GetRouteValue("id")!);
-        RequestLog.About(context, run.Id);
-        return run;
-    }
+    private RunView RunOf(HttpContext context) => access.RunOf(context);
 
-    private void Note(HttpContext context, string action, string id) => engine.Audit.Add(
-        Gatekeeper.CallerOf(context), action, id, Addresses.Of(context));
+    private void Note(HttpContext context, string action, string id) => access.Note(context, action, id);
 
     private static bool IsInside(string file) =>
         !file.Contains('\0', StringComparison.Ordinal)

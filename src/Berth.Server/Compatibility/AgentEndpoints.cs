@@ -155,7 +155,7 @@ internal sealed class AgentEndpoints(
     private static string StatusOf(RunState state) => state switch
     {
         RunState.Queued or RunState.Preparing => "pending",
-        RunState.Running or RunState.Stopping or RunState.Capturing => "running",
+        RunState.Running or RunState.Waiting or RunState.Stopping or RunState.Capturing => "running",
         RunState.Succeeded => "completed",
         _ => "failed",
     };

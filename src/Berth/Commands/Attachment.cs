@@ -14,10 +14,15 @@ internal sealed record AttachmentEnd(RunView Run, int? SentAwayBy);
 /// <summary>A command that stays with a run: shows what it says, and turns signals into requests to it.</summary>
 /// <remarks>
 /// The run belongs to its host, not to this process. Ctrl-C asks it to stop, a second one takes it down; a TERM or
-/// HUP, or the end of whoever reads our output, only sends this command away.
+/// HUP, or the end of whoever reads our output, only sends this command away. Where it has an input, Ctrl-C ends the
+/// agent's turn, and a second one leaves.
 /// </remarks>
-internal sealed class Attachment(IRunService runs, RunView run, IScreen screen, Surroundings surroundings)
+internal sealed class Attachment(
+    IRunService runs, RunView run, IScreen screen, Surroundings surroundings, AttachedInput? input = null)
 {
+    /// <summary>In the place of a signal: somebody has asked to leave.</summary>
+    public const int Detached = 0;
+
     private const int Interrupt = 2;
     private const int Hangup = 1;
     private const int Terminate = 15;
@@ -43,12 +48,14 @@ internal sealed class Attachment(IRunService runs, RunView run, IScreen screen, 
         var telling = TellAsync(leaving.Token);
         var hearing = HearAsync();
         var ticking = TickAsync(ticks);
+        var typing = input is null ? Task.CompletedTask : TypeAsync(input, leaving.Token);
         var first = await Task.WhenAny(telling, hearing, ticking);
         await leaving.CancelAsync();
         signals.Writer.Complete();
         ticks.Dispose();
         var sentAwayBy = await hearing;
         await ticking;
+        await typing;
         var ended = await telling;
         Draw(() => screen.Status(string.Empty));
         if (ended is not null)
@@ -97,9 +104,15 @@ internal sealed class Attachment(IRunService runs, RunView run, IScreen screen, 
         var interrupts = 0;
         await foreach (var signal in signals.Reader.ReadAllAsync())
         {
-            if (signal != Interrupt || ++interrupts > 2)
+            if (signal != Interrupt || ++interrupts > (input is null ? 2 : 1))
             {
                 return signal;
+            }
+
+            if (input is not null)
+            {
+                Say(await input.InterruptAsync());
+                continue;
             }
 
             await runs.CancelAsync(run.Id, force: interrupts == 2, CancellationToken.None);
@@ -109,6 +122,38 @@ internal sealed class Attachment(IRunService runs, RunView run, IScreen screen, 
         }
 
         return null;
+    }
+
+    // A terminal that says no more leaves; a pipe has only said all that it had.
+    private async Task TypeAsync(AttachedInput typist, CancellationToken leaving)
+    {
+        // Nobody can call back a read from a terminal: it is left to the end of the process.
+        var typed = new StreamReader(surroundings.Streams.Input);
+        try
+        {
+            while (await typed.ReadLineAsync(CancellationToken.None).AsTask().WaitAsync(leaving) is { } line)
+            {
+                if (await typist.TakeAsync(line) is not { } answer)
+                {
+                    _ = signals.Writer.TryWrite(Detached);
+                    return;
+                }
+
+                if (answer.Length > 0)
+                {
+                    Say(answer);
+                }
+            }
+
+            if (surroundings.Streams.InputIsTerminal)
+            {
+                _ = signals.Writer.TryWrite(Detached);
+            }
+        }
+        catch (OperationCanceledException) when (leaving.IsCancellationRequested)
+        {
+            // The run has ended, or the command is leaving.
+        }
     }
 
     // Until the timer is disposed of.

@@ -15,6 +15,7 @@ namespace Berth.Commands;
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     Converters = [
         typeof(SnakeCaseEnumConverter<Fault>),
+        typeof(SnakeCaseEnumConverter<MessageState>),
         typeof(SnakeCaseEnumConverter<Role>),
         typeof(SnakeCaseEnumConverter<PermissionMode>),
         typeof(SnakeCaseEnumConverter<Trust>),
@@ -24,6 +25,9 @@ namespace Berth.Commands;
 [JsonSerializable(typeof(WorkflowDocument))]
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(CleanupReport))]
+[JsonSerializable(typeof(MessageReceipt))]
+[JsonSerializable(typeof(InterruptReceipt))]
+[JsonSerializable(typeof(ApprovalReceipt))]
 [JsonSerializable(typeof(RunImage))]
 [JsonSerializable(typeof(NewToken))]
 [JsonSerializable(typeof(IReadOnlyList<TokenListing>))]

@@ -1,4 +1,5 @@
 using Berth.Engine;
+using Berth.Engine.Access;
 using Berth.Engine.Git;
 using Berth.Engine.Runs;
 using Berth.Protocol;
@@ -8,6 +9,9 @@ namespace Berth.Remote;
 /// <summary>The runs of a home on this machine.</summary>
 internal sealed class HomeRuns(BerthEngine engine) : IRunService
 {
+    // Who may write the home may do all.
+    private static Caller Me { get; } = new($"{Environment.UserName} (local)", Role.Admin);
+
     public Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel) =>
         engine.SubmitAsync(request, cancel);
 
@@ -31,6 +35,15 @@ internal sealed class HomeRuns(BerthEngine engine) : IRunService
         engine.RequestCancel(id, force);
         return Task.FromResult(engine.Resolve(id));
     }
+
+    public Task<MessageReceipt> SendAsync(string id, RunMessage message, CancellationToken cancel) =>
+        engine.Talk.SendAsync(id, message, Me, string.Empty, cancel);
+
+    public Task<InterruptReceipt> InterruptAsync(string id, CancellationToken cancel) =>
+        engine.Talk.InterruptAsync(id, Me, string.Empty, cancel);
+
+    public Task<ApprovalReceipt> DecideAsync(string id, ApprovalDecision decision, CancellationToken cancel) =>
+        engine.Talk.DecideAsync(id, decision, Me, string.Empty, cancel);
 
     public Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel) =>
         engine.DeliverAsync(id, allowSecrets, cancel);

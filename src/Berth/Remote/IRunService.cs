@@ -32,6 +32,18 @@ internal interface IRunService : IDisposable
     /// <returns>The run as it is then.</returns>
     Task<RunView> CancelAsync(string id, bool force, CancellationToken cancel);
 
+    /// <summary>Sends a message to a run at work.</summary>
+    /// <exception cref="FailureException">See <see cref="RunTalk.SendAsync"/>.</exception>
+    Task<MessageReceipt> SendAsync(string id, RunMessage message, CancellationToken cancel);
+
+    /// <summary>Ends a run's turn, and not the run.</summary>
+    /// <exception cref="FailureException">See <see cref="RunTalk.InterruptAsync"/>.</exception>
+    Task<InterruptReceipt> InterruptAsync(string id, CancellationToken cancel);
+
+    /// <summary>Decides on a tool call that waits.</summary>
+    /// <exception cref="FailureException">See <see cref="RunTalk.DecideAsync"/>.</exception>
+    Task<ApprovalReceipt> DecideAsync(string id, ApprovalDecision decision, CancellationToken cancel);
+
     /// <summary>Brings a run's branch to its remote.</summary>
     /// <exception cref="FailureException">Why it is not there.</exception>
     Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel);

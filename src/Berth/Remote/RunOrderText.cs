@@ -62,6 +62,36 @@ internal static class RunOrderText
         return bytes.ToArray();
     }
 
+    /// <summary>Writes a message.</summary>
+    public static byte[] Write(RunMessage message) => Texts(
+        ("id", message.Id),
+        ("message", message.Text),
+        ("priority", message.Priority.ToString().ToLowerInvariant()));
+
+    /// <summary>Writes a decision on a tool call.</summary>
+    public static byte[] Write(ApprovalDecision decision) => Texts(
+        ("decision", decision.IsAllowed ? "allow" : "deny"), ("reason", decision.Reason));
+
+    private static byte[] Texts(params ReadOnlySpan<(string Name, string? Value)> fields)
+    {
+        using var bytes = new MemoryStream();
+        using (var json = new Utf8JsonWriter(bytes))
+        {
+            json.WriteStartObject();
+            foreach (var (name, value) in fields)
+            {
+                if (value is not null)
+                {
+                    json.WriteString(name, value);
+                }
+            }
+
+            json.WriteEndObject();
+        }
+
+        return bytes.ToArray();
+    }
+
     private static void WriteLimits(Utf8JsonWriter json, RunRequest request)
     {
         if (request.MaxTurns is { } turns)

@@ -131,6 +131,24 @@ internal sealed class ServerRuns : IRunService
     public Task<RunView> CancelAsync(string id, bool force, CancellationToken cancel) => AskAsync(
         HttpMethod.Post, $"runs/{id}/cancel?force={Word(force)}", RunJson.Default.RunView, cancel);
 
+    public Task<MessageReceipt> SendAsync(string id, RunMessage message, CancellationToken cancel)
+    {
+        // With an id of its own, for a server that is asked twice must send it once.
+        var body = RunOrderText.Write(message with { Id = message.Id ?? Guid.NewGuid().ToString() });
+        return AskAsync(HttpMethod.Post, $"runs/{id}/messages", ApiJson.Default.MessageReceipt, cancel, body);
+    }
+
+    public Task<InterruptReceipt> InterruptAsync(string id, CancellationToken cancel) => AskAsync(
+        HttpMethod.Post, $"runs/{id}/interrupt", ApiJson.Default.InterruptReceipt, cancel);
+
+    public async Task<ApprovalReceipt> DecideAsync(string id, ApprovalDecision decision, CancellationToken cancel)
+    {
+        var call = decision.Call ?? RunTalk.OnlyCall(id, (await ResolveAsync(id, cancel)).Approvals);
+        return await AskAsync(
+            HttpMethod.Post, $"runs/{id}/approvals/{call}", ApiJson.Default.ApprovalReceipt, cancel,
+            RunOrderText.Write(decision));
+    }
+
     public Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel) => AskAsync(
         HttpMethod.Post, $"runs/{id}/deliver?allowSecrets={Word(allowSecrets)}", RunJson.Default.RunView, cancel);
 

@@ -25,6 +25,8 @@ internal static class BerthTeller
             [Line.Of($"the model's service refused: {Joined(data, "status", "message")}", Tone.Bad)],
         BerthEvents.NetworkConnection => Connection(data),
         BerthEvents.NetworkRefused => [Line.Of($"network: refused: {data.Text("message")}", Tone.Warning)],
+        BerthEvents.MessageSent or BerthEvents.TurnInterrupted or BerthEvents.TalkEnded
+            or BerthEvents.ApprovalRequested or BerthEvents.ApprovalDecided => TalkTeller.Tell(data),
         BerthEvents.Adopted => [Line.Of("taken over from a host that had died", Tone.Warning)],
         BerthEvents.Delivered => Delivered(data),
         BerthEvents.Pushed => [Line.Of($"pushed {data.Text("branch")} to {data.Text("remote")}", Tone.Good)],

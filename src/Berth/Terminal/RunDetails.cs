@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Berth.Engine.Network;
 using Berth.Engine.Runs;
 
@@ -19,6 +20,11 @@ internal static class RunDetails
                 var margin = new Part(label.PadRight(LabelWidth), Tone.Faint);
                 yield return new Line(margin, new Part(value)) { Indent = LabelWidth };
             }
+        }
+
+        foreach (var line in run.Approvals.SelectMany(Waiting))
+        {
+            yield return line;
         }
 
         if (run.Result is { Length: > 0 } result)
@@ -61,6 +67,21 @@ internal static class RunDetails
         ("gateway", Gateway(run.Gateway)),
         ("clean-up", RunWords.Name(run.Cleanup.State)),
     ];
+
+    // Whoever decides must see all of it.
+    private static IEnumerable<Line> Waiting(WaitingCall call)
+    {
+        yield return new Line(
+            new Part("waits".PadRight(LabelWidth), Tone.Warning),
+            new Part($"call {call.Call}: {call.Tool}, until {At(call.Deadline)}")) { Indent = LabelWidth };
+        var input = call.Input is { } json
+            ? JsonSerializer.Serialize(json, TerminalJson.Readable.JsonElement)
+            : "(longer than can be shown here; berth logs --raw has it)";
+        foreach (var row in SafeText.Rows(input))
+        {
+            yield return Line.Of("  " + row);
+        }
+    }
 
     private static string? At(DateTimeOffset? at) =>
         at?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);

@@ -19,7 +19,8 @@ public sealed class ApiAnswerTests
         await using var server = await ServerHome.StartAsync(Soon);
         var run = await RunAsync(server);
         await server.AskAsync(HttpMethod.Post, "/api/v1/workflows", Soon, ApiCalls.WorkflowBody(ApiCalls.Workflow));
-        var calls = new ApiCalls(server, run);
+        var talking = await WaitingRunAsync(server);
+        var calls = new ApiCalls(server, run) { Talking = talking };
         using var http = new HttpClient();
 
         // The run is removed, and the workflow, when all else has been asked.
@@ -43,6 +44,8 @@ public sealed class ApiAnswerTests
                 await server.FinalAsync(made.GetString()!, Soon);
             }
         }
+
+        await server.FinalAsync(talking, Soon);
     }
 
     [Fact]
@@ -86,6 +89,30 @@ public sealed class ApiAnswerTests
         var id = run.GetProperty("id").GetString()!;
         var ended = await server.FinalAsync(id, Soon);
         Assert.Equal("succeeded", ended.GetProperty("state").GetString());
+        return id;
+    }
+
+    // One that asks before each call: when the first is denied, the second waits until it is interrupted, and what was
+    // said meanwhile is the end.
+    private static async Task<string> WaitingRunAsync(ServerHome server)
+    {
+        var workflow = JsonSerializer.Serialize(new
+        {
+            name = "careful",
+            prompt = "# Works with care\n",
+            allowedTools = Array.Empty<string>(),
+            settings = new { permissions = "ask" },
+        });
+        await server.AskAsync(HttpMethod.Post, "/api/v1/workflows", Soon, workflow);
+        var run = await server.SubmitAsync(
+            "bash echo one > one.txt\n---\nbash echo two > two.txt\n---\ntext Never.", Soon,
+            new(StringComparer.Ordinal) { ["workflow"] = "careful" });
+        var id = run.GetProperty("id").GetString()!;
+        await Eventually.TrueAsync(
+            async () => (await server.AskAsync(HttpMethod.Get, $"/api/v1/runs/{id}/approvals", Soon)).Body
+                .Contains("one.txt", StringComparison.Ordinal),
+            "the call that waits",
+            BerthHome.Patience);
         return id;
     }
 

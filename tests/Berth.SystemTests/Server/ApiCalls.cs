@@ -18,9 +18,14 @@ internal sealed class ApiCalls(ServerHome server, string run)
     /// <summary>A workflow of the server's home, which these calls are about.</summary>
     public const string Workflow = "greet";
 
+    /// <summary>A run at work whose first tool call waits for a decision; the one that has ended where there is
+    /// none.</summary>
+    public string? Talking { get; init; }
+
     /// <summary>The address of an operation, with something in the place of its parameters.</summary>
     public string PathOf(ApiOperation operation, string? parameter = null) => operation.Path
-        .Replace("{id}", parameter ?? run, StringComparison.Ordinal)
+        .Replace("{id}", parameter ?? (IsTalk(operation) ? Talking : null) ?? run, StringComparison.Ordinal)
+        .Replace("{call}", parameter ?? "1", StringComparison.Ordinal)
         .Replace("{name}", parameter ?? Workflow, StringComparison.Ordinal)
         .Replace("{workflow}", parameter ?? "implement", StringComparison.Ordinal)
         .Replace("{file}", parameter ?? "swagger-ui.css", StringComparison.Ordinal);
@@ -40,9 +45,14 @@ internal sealed class ApiCalls(ServerHome server, string run)
             "agentRun" => JsonSerializer.Serialize(new { message, repository_url = server.Home.Repository }),
             "createWorkflow" => WorkflowBody($"another-{Guid.NewGuid():N}"),
             "replaceWorkflow" => WorkflowBody(name: null),
+            "sendMessage" => JsonSerializer.Serialize(new { message, priority = "later" }),
+            "decideCall" => JsonSerializer.Serialize(new { decision = "deny", reason = "Not now." }),
             _ => throw new InvalidOperationException($"What does {operation} take?"),
         };
     }
+
+    private static bool IsTalk(ApiOperation operation) =>
+        operation.Id is "sendMessage" or "interruptRun" or "listApprovals" or "decideCall";
 
     /// <summary>What makes a workflow.</summary>
     public static string WorkflowBody(string? name)

@@ -15,18 +15,18 @@ public sealed class ControlTests : IDisposable
     public void Dispose() => run.Dispose();
 
     [Fact]
-    public async Task Notes_and_input_reach_journal_and_agent()
+    public async Task Notes_and_messages_reach_journal_and_agent()
     {
         run.Secrets = new RunSecrets { Redact = ["very-secret"] };
         run.StartFake("!say first\n!no-result");
         await run.WaitForAsync("assistant");
         Assert.True((await run.AskAsync(new ControlRequest { Verb = ControlVerb.Ping })).Ok);
         const string Note = """{"type":"adopted","why":"a very-secret reason"}""";
-        const string Input = """{"type":"user","message":{"content":"!result over"}}""";
+        const string Input = """{"type":"user","uuid":"m1","message":{"content":"!result over"}}""";
         Assert.True((await run.AskAsync(Request(ControlVerb.Note, Note))).Ok);
         Assert.False((await run.AskAsync(Request(ControlVerb.Note, """["no","note"]"""))).Ok);
-        Assert.False((await run.AskAsync(Request(ControlVerb.Input, "\"text\""))).Ok);
-        Assert.True((await run.AskAsync(Request(ControlVerb.Input, Input))).Ok);
+        Assert.False((await run.AskAsync(Request(ControlVerb.Message, "\"text\""))).Ok);
+        Assert.True((await run.AskAsync(Request(ControlVerb.Message, Input))).Ok);
         Assert.Equal(ExitCause.Exited, (await run.EndAsync()).Cause);
         var note = run.Entries().Single(entry => SupervisedFixture.IsType(entry, BerthEvents.Adopted));
         Assert.Equal((JournalEntry.Berth, "a *** reason"), (note.Stream, note.Data.GetProperty("why").GetString()));
@@ -34,14 +34,14 @@ public sealed class ControlTests : IDisposable
     }
 
     [Fact]
-    public async Task Input_after_the_result_is_refused()
+    public async Task A_message_after_the_result_is_refused()
     {
         // It stays after its result until it is cancelled, so there is somebody to refuse.
         run.Limits = run.Limits with { ResultGrace = SupervisedFixture.Bound };
         run.StartFake("!result over\n!sleep 2", "linger");
         await run.WaitForAsync("result");
         await Eventually.TrueAsync(
-            async () => !(await run.AskAsync(Request(ControlVerb.Input, "{}"))).Ok, "the refusal",
+            async () => !(await run.AskAsync(Request(ControlVerb.Message, """{"uuid":"m1"}"""))).Ok, "the refusal",
             SupervisedFixture.Bound);
         Assert.True((await run.CancelAsync(force: true)).Ok);
         _ = await run.EndAsync();

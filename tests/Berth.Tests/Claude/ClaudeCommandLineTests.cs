@@ -56,6 +56,35 @@ public sealed class ClaudeCommandLineTests
         Assert.DoesNotContain("--model", ClaudeCommandLine.Argv(Plain), StringComparer.Ordinal);
     }
 
+    [Fact]
+    public void Where_somebody_is_asked_the_common_tools_are_offered_and_unlisted_ones_ask()
+    {
+        var asking = Plain with { PermissionMode = PermissionMode.Ask, AllowedTools = ["Bash(git *)", "Glob"] };
+        var argv = ClaudeCommandLine.Argv(asking);
+        var settings = JsonDocument.Parse(ClaudeCommandLine.Settings(asking)).RootElement;
+        var command = settings.GetProperty("hooks").GetProperty("PreToolUse")[0].GetProperty("hooks")[0]
+            .GetProperty("command").GetString()!;
+
+        Assert.Equal("default", After(argv, "--permission-mode"));
+        Assert.Equal("stdio", After(argv, "--permission-prompt-tool"));
+        Assert.Equal("Bash,Glob,Edit,NotebookEdit,Read,Task,WebFetch,WebSearch,Write", After(argv, "--tools"));
+        var said = JsonDocument.Parse(command["echo '".Length..^1]).RootElement.GetProperty("hookSpecificOutput");
+        Assert.Equal("ask", said.GetProperty("permissionDecision").GetString());
+        Assert.DoesNotContain("--permission-prompt-tool", ClaudeCommandLine.Argv(Plain), StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public void A_message_has_its_id_and_its_priority_and_a_prompt_has_none()
+    {
+        var message = JsonDocument.Parse(ClaudeCommandLine.UserLine("/cost", "an-id", "later")).RootElement;
+        var prompt = JsonDocument.Parse(ClaudeCommandLine.InputLine("hello")).RootElement;
+
+        Assert.Equal(("an-id", "later", "\n/cost"), (
+            message.GetProperty("uuid").GetString(), message.GetProperty("priority").GetString(),
+            message.GetProperty("message").GetProperty("content").GetString()));
+        Assert.False(prompt.TryGetProperty("uuid", out _) || prompt.TryGetProperty("priority", out _));
+    }
+
     [Theory]
     [InlineData(Trust.None, "", true, false)]
     [InlineData(Trust.Instructions, "", true, true)]

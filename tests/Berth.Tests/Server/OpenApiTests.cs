@@ -38,6 +38,10 @@ public sealed class OpenApiTests
         ["showRun"] = RunJson.Plain.RunView,
         ["cancelRun"] = RunJson.Plain.RunView,
         ["deliverRun"] = RunJson.Plain.RunView,
+        ["sendMessage"] = ApiJson.Readable.MessageReceipt,
+        ["interruptRun"] = ApiJson.Readable.InterruptReceipt,
+        ["listApprovals"] = ApiJson.Readable.IReadOnlyListWaitingCall,
+        ["decideCall"] = ApiJson.Readable.ApprovalReceipt,
         ["cleanUpRun"] = ApiJson.Readable.CleanupReport,
         ["showDiff"] = ApiJson.Readable.DiffAnswer,
         ["agentRun"] = AgentJson.Readable.AgentRunAnswer,
@@ -79,6 +83,8 @@ public sealed class OpenApiTests
     {
         Assert.Equal(RunOrders.Fields.Order(StringComparer.Ordinal), Properties("RunOrder"));
         Assert.Equal(WorkflowEndpoints.Fields.Order(StringComparer.Ordinal), Properties("WorkflowOrder"));
+        Assert.Equal(TalkEndpoints.MessageFields.Order(StringComparer.Ordinal), Properties("Message"));
+        Assert.Equal(TalkEndpoints.DecisionFields.Order(StringComparer.Ordinal), Properties("Decision"));
         Assert.Equal(WorkflowEndpoints.Fields.Order(StringComparer.Ordinal), Properties("WorkflowReplacement"));
         Assert.Equal(
             RunFilters.Names,
@@ -107,7 +113,10 @@ public sealed class OpenApiTests
         // Beside them there are those of requests, of the journal's lines, and the one of problems.
         var others = Document.Schemas.EnumerateObject().Select(each => each.Name).Where(name => !seen.Contains(name));
         Assert.Equal(
-            ["AgentRunOrder", "Event", "Problem", "RunOrder", "WorkflowOrder", "WorkflowReplacement"],
+            [
+                "AgentRunOrder", "Decision", "Event", "Message", "Problem", "RunOrder", "WorkflowOrder",
+                "WorkflowReplacement",
+            ],
             others.Order(StringComparer.Ordinal));
         Assert.Equal(
             ProtocolJson.Default.JournalEntry.Properties.Select(each => each.Name).Order(StringComparer.Ordinal),

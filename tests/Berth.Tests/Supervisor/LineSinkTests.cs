@@ -138,11 +138,18 @@ public sealed class LineSinkTests : IDisposable
         entry.Data.GetString() + (entry.Spill is null ? ""
             : File.ReadAllText(Path.Combine(run.Directory.SpillFolder, entry.Spill)))));
 
+    private sealed class Listener(List<bool> lines) : ILineListener
+    {
+        public void LongLineBegins(ReadOnlySpan<byte> beginning) => Assert.NotEqual(0, beginning.Length);
+
+        public void LineEnded(ReadOnlySpan<byte> line, bool isResult) => lines.Add(isResult);
+    }
+
     private void Feed(ExecutionLimits limits, Redactor redactor, IEnumerable<byte[]> chunks)
     {
         using var writer = JournalWriter.Open(run.Directory.JournalFile, TimeProvider.System, redactor);
         var journal = new RunJournal(writer, run.Directory, limits);
-        var sink = new LineSink(JournalEntry.Stdout, journal, redactor, limits, lines.Add);
+        var sink = new LineSink(JournalEntry.Stdout, journal, redactor, limits, new Listener(lines));
         foreach (var chunk in chunks)
         {
             sink.Take(chunk);

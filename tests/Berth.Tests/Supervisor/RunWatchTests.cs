@@ -88,16 +88,47 @@ public sealed class RunWatchTests
     {
         var watch = Watch(new ExecutionLimits { ResultGrace = TimeSpan.FromSeconds(30) });
         watch.SawOutput();
-        watch.SawLine(isResult: true);
+        watch.SawLine(TalkState.Over);
         time.Advance(TimeSpan.FromSeconds(29));
         watch.SawOutput();
-        watch.SawLine(isResult: false);
+        watch.SawLine(TalkState.InTurn);
         time.Advance(TimeSpan.FromSeconds(40));
         Assert.Equal(WatchAction.None, Next(watch));
         watch.SawOutput();
-        watch.SawLine(isResult: true);
+        watch.SawLine(TalkState.Over);
         AssertAfter(watch, 30, WatchAction.TermAgent);
         Assert.Equal(ExitCause.HungAfterResult, watch.Cause);
+    }
+
+    [Fact]
+    public void A_turn_that_was_interrupted_waits_for_a_message_and_is_not_idle_meanwhile()
+    {
+        var watch = Watch(new ExecutionLimits
+        {
+            InterruptHold = TimeSpan.FromMinutes(10),
+            IdleStop = TimeSpan.FromMinutes(1),
+            ResultGrace = TimeSpan.FromSeconds(30),
+        });
+        watch.SawLine(TalkState.Held);
+        for (var i = 0; i < 9; i++)
+        {
+            time.Advance(TimeSpan.FromMinutes(1));
+            Assert.Equal(WatchAction.None, Next(watch));
+        }
+
+        AssertAfter(watch, 60, WatchAction.EndTalk);
+        AssertAfter(watch, 30, WatchAction.TermAgent);
+        Assert.Equal(ExitCause.HungAfterResult, watch.Cause);
+    }
+
+    [Fact]
+    public void A_message_that_the_agent_does_not_begin_with_ends_the_talk()
+    {
+        var watch = Watch(new ExecutionLimits { ResultGrace = TimeSpan.FromSeconds(30) });
+        watch.SawOutput();
+        watch.SawLine(TalkState.MessageWaits);
+        AssertAfter(watch, 30, WatchAction.EndTalk);
+        Assert.Null(watch.Cause);
     }
 
     [Fact]

@@ -190,6 +190,28 @@ public sealed class NarratorTests
         Assert.InRange(narrator.Tally.OpenCalls.Count, 1, 1000);
     }
 
+    [Fact]
+    public void What_people_say_to_a_run_and_what_it_asks_them_is_told()
+    {
+        var told = Tell(
+            (0, Ours, """{"type":"message_sent","id":"m","priority":"later","by":"ada","text":"first\nsecond"}"""),
+            (1, Ours, """{"type":"turn_interrupted","by":null}"""),
+            (2, Ours, """
+                {"type":"approval_requested","call":2,"tool":"Bash","toolUseId":"t","deadline":"2026-11-28T12:10:00Z",
+                 "input":{"command":"rm \u001b[2Jx"}}
+                """),
+            (3, Ours, """{"type":"approval_decided","call":2,"tool":"Bash","decision":"allow","cause":"person","by":"bob"}"""),
+            (4, Ours, """{"type":"approval_decided","call":3,"tool":"Bash","decision":"deny","cause":"timeout"}"""),
+            (5, Ours, """{"type":"talk_ended"}"""));
+
+        Assert.Contains("message by ada (later): first", told, StringComparison.Ordinal);
+        Assert.Contains("call 2 waits until 12:10:00 UTC: Bash rm \\x1b[2Jx", told, StringComparison.Ordinal);
+        Assert.Contains("call 2 allowed by bob", told, StringComparison.Ordinal);
+        Assert.Contains("call 3 denied: nobody answered in time", told, StringComparison.Ordinal);
+        Assert.Contains("interrupted", told, StringComparison.Ordinal);
+        Assert.Contains("no message came", told, StringComparison.Ordinal);
+    }
+
     private static string Tell(params (double Seconds, string Stream, string Json)[] entries)
     {
         using var writer = new StringWriter();

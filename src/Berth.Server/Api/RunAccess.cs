@@ -1,0 +1,65 @@
+using Berth.Engine;
+using Berth.Engine.Runs;
+using Berth.Server.Access;
+using Berth.Server.Logs;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Berth.Server.Api;
+
+/// <summary>The run that a request is about, and who is to answer for it.</summary>
+internal sealed class RunAccess(BerthEngine engine, Forwarding forwarding)
+{
+    /// <summary>The address of one run.</summary>
+    public const string OneRun = "/runs/{id}";
+
+    /// <summary>What only the home of the run has is asked of that one's server.</summary>
+    public RequestDelegate InItsHome(RequestDelegate answer) => async context =>
+    {
+        var run = RunOf(context);
+        if (context.Request.Query["follow"] is ["true"])
+        {
+            run = await forwarding.TakenAsync(run, context.RequestAborted);
+        }
+
+        if (!await forwarding.AnswerAsync(context, run))
+        {
+            await RedactedAsync(context, run, answer);
+        }
+    };
+
+    // What fails before its first byte is answered in words by who catches it, and those are no answer of this.
+    private async Task RedactedAsync(HttpContext context, RunView run, RequestDelegate answer)
+    {
+        if (!HttpMethods.IsGet(context.Request.Method))
+        {
+            await answer(context);
+            return;
+        }
+
+        var body = context.Response.Body;
+        await using var redacted = new RedactedStream(body, engine.Shown.RedactorOf(run.Id, run.Workflow));
+        context.Response.Body = redacted;
+        try
+        {
+            await answer(context);
+            await redacted.FlushAsync(context.RequestAborted);
+        }
+        finally
+        {
+            context.Response.Body = body;
+        }
+    }
+
+    /// <summary>A run by its whole id or a part of it that names no other.</summary>
+    public RunView RunOf(HttpContext context)
+    {
+        var run = engine.Resolve((string)context.GetRouteValue("id")!);
+        RequestLog.About(context, run.Id);
+        return run;
+    }
+
+    /// <summary>Notes what the caller did to a run.</summary>
+    public void Note(HttpContext context, string action, string id) => engine.Audit.Add(
+        Gatekeeper.CallerOf(context), action, id, Addresses.Of(context));
+}
