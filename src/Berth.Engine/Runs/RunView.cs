@@ -67,7 +67,8 @@ internal sealed record RunView
 
     public required IReadOnlyList<ChangedFile> FilesChanged { get; init; }
 
-    /// <summary>Where in the changes a secret is that the run was given with its request: <c>FILE:LINE</c>.</summary>
+    /// <summary>Where in the changes a secret is that the run was given with its request:
+    /// <c>FILE:LINE (commit ID)</c>.</summary>
     public IReadOnlyList<string> SecretsInChanges { get; init; } = [];
 
     public required DateTimeOffset CreatedAt { get; init; }

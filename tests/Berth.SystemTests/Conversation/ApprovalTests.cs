@@ -31,7 +31,8 @@ public sealed class ApprovalTests
 
         Assert.Equal("echo yes > yes.txt", first.GetProperty("input").GetProperty("command").GetString());
         Assert.Equal(1, first.GetProperty("call").GetInt32());
-        Assert.True(first.GetProperty("deadline").GetDateTimeOffset() > first.GetProperty("askedAt").GetDateTimeOffset());
+        var askedAt = first.GetProperty("askedAt").GetDateTimeOffset();
+        Assert.Equal(10, (first.GetProperty("deadline").GetDateTimeOffset() - askedAt).TotalMinutes, tolerance: 0.1);
         Assert.Contains("echo yes > yes.txt", shown.Output, StringComparison.Ordinal);
         Assert.Contains("waiting", listed.Output, StringComparison.Ordinal);
         Assert.Equal("allow", approved.Json.GetProperty("decision").GetString());
@@ -41,11 +42,13 @@ public sealed class ApprovalTests
         Assert.Empty(run.GetProperty("approvals").EnumerateArray());
         Assert.Equal(["yes.txt"], run.GetProperty("filesChanged").EnumerateArray()
             .Select(file => file.GetProperty("path").GetString()));
-        Assert.Contains(home.Model.Requests, request => request.Text().Contains("Not that file.", StringComparison.Ordinal));
+        Assert.Contains(
+            home.Model.Requests, request => request.Text().Contains("Not that file.", StringComparison.Ordinal));
         Assert.Equal(
             [("allow", "person"), ("deny", "person")],
             DecisionsOf(home, id).Select(decision => (decision.Decision, decision.Cause)));
-        Assert.All(DecisionsOf(home, id), decision => Assert.EndsWith("(local)", decision.By, StringComparison.Ordinal));
+        Assert.All(
+            DecisionsOf(home, id), decision => Assert.EndsWith("(local)", decision.By, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -53,14 +56,17 @@ public sealed class ApprovalTests
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
         await WriteWorkflowAsync(home, """{"permissions": "ask", "approvalTimeout": "2s"}""");
-        var id = await StartAsync(home, $"bash echo no > no.txt\n---\nbash git status; {HomeRuns.WaitForGo}\n---\ntext Done.");
+        var id = await StartAsync(
+            home, $"bash echo no > no.txt\n---\nbash git status; {HomeRuns.WaitForGo}\n---\ntext Done.");
         await home.WaitForJournalAsync(id, "\"cause\":\"timeout\"");
         var late = await home.BerthAsync(Cancel, "approve", id, "1", "--json");
         var run = await home.FinalAsync(id);
 
         Assert.Equal("approval_decided", late.Json.GetProperty("error").GetProperty("code").GetString());
         Assert.Equal("succeeded", run.GetProperty("state").GetString());
-        Assert.Equal([("deny", "timeout"), ("deny", "timeout")], DecisionsOf(home, id).Select(each => (each.Decision, each.Cause)));
+        Assert.Equal(
+            [("deny", "timeout"), ("deny", "timeout")],
+            DecisionsOf(home, id).Select(each => (each.Decision, each.Cause)));
         Assert.Empty(run.GetProperty("filesChanged").EnumerateArray());
     }
 

@@ -33,10 +33,15 @@ public sealed class WaitingCallsTests
         Assert.Null(WaitingCalls.After(asked, Entry(4, Requested(2)) with { Stream = JournalEntry.Stdout }));
     }
 
-    private static string Requested(int call) => $$"""
-        {"type":"approval_requested","call":{{call}},"tool":"Bash","toolUseId":"t{{call}}",
-         "deadline":"2026-11-28T12:10:00Z","input":{"command":"ls"}}
-        """;
+    private static string Requested(int call) => JsonSerializer.Serialize(new
+    {
+        type = "approval_requested",
+        call,
+        tool = "Bash",
+        toolUseId = "t",
+        deadline = At.AddMinutes(10),
+        input = new { command = "ls" },
+    });
 
     private static WaitingCalls After(WaitingCalls before, long seq, string data) =>
         WaitingCalls.After(before, Entry(seq, data))!;

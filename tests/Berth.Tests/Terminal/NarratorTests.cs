@@ -200,7 +200,9 @@ public sealed class NarratorTests
                 {"type":"approval_requested","call":2,"tool":"Bash","toolUseId":"t","deadline":"2026-11-28T12:10:00Z",
                  "input":{"command":"rm \u001b[2Jx"}}
                 """),
-            (3, Ours, """{"type":"approval_decided","call":2,"tool":"Bash","decision":"allow","cause":"person","by":"bob"}"""),
+            (3, Ours, """
+                {"type":"approval_decided","call":2,"tool":"Bash","decision":"allow","cause":"person","by":"bob"}
+                """),
             (4, Ours, """{"type":"approval_decided","call":3,"tool":"Bash","decision":"deny","cause":"timeout"}"""),
             (5, Ours, """{"type":"talk_ended"}"""));
 
