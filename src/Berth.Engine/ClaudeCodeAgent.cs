@@ -33,6 +33,7 @@ internal sealed class ClaudeCodeAgent(
     private const string AuthorName = "Claude Code (Berth)";
     private const string AuthorEmail = "noreply@berth.invalid";
     private static readonly TimeSpan CleanUpDeadline = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan ArtefactsDeadline = TimeSpan.FromMinutes(2);
 
     /// <summary>Takes a run from wherever it stands to its end.</summary>
     /// <param name="run">The run; this process holds its host lock.</param>
@@ -224,8 +225,9 @@ internal sealed class ClaudeCodeAgent(
     // (9) Under a deadline of its own: no cancel and no stop of the host reaches it.
     private async Task CleanUpAsync(RunFlow flow, IExecutor executor)
     {
-        using var deadline = new CancellationTokenSource(CleanUpDeadline, time);
         flow.Begin(RunPhase.Cleanup);
+        await TakeArtefactsAsync(flow);
+        using var deadline = new CancellationTokenSource(CleanUpDeadline, time);
         if (flow.Progress.Workspace is null)
         {
             await AbandonAsync(flow, deadline.Token);
@@ -258,6 +260,18 @@ internal sealed class ClaudeCodeAgent(
         catch (IOException unwritten)
         {
             return unwritten;
+        }
+    }
+
+    // Once: what is taken is saved before anything is removed.
+    private async Task TakeArtefactsAsync(RunFlow flow)
+    {
+        if (flow.Progress.Artefacts is null)
+        {
+            using var limit = new CancellationTokenSource(ArtefactsDeadline, time);
+            var taken = await ArtefactHarvest.TakeAsync(
+                flow.Directory, flow.Redactor, options.Retention.ArtefactBytes, limit.Token);
+            flow.Save(progress => progress with { Artefacts = taken });
         }
     }
 
@@ -304,7 +318,7 @@ internal sealed class ClaudeCodeAgent(
             RunId = flow.Id,
             Facts = flow.Facts,
             Argv = ClaudeCommandLine.Argv(invocation),
-            Environment = AgentMounts.EnvironmentOf(flow.Id, plan, invocation),
+            Environment = AgentMounts.EnvironmentOf(flow.Id, plan, layout, invocation),
             Policy = policy,
             ClaudeBinary = plan.ClaudeBinary,
             Capture = new CapturePlan(prepared.BaseCommit, flow.CommitMessage, AuthorName, AuthorEmail),

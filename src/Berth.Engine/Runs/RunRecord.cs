@@ -68,6 +68,9 @@ internal sealed record RunProgress
     /// <summary>What came of pushing that branch, or null before and where nobody asked for it.</summary>
     public PushRecord? Push { get; init; }
 
+    /// <summary>What was taken over of the agent's artefacts; null before that.</summary>
+    public ArtefactRecord? Artefacts { get; init; }
+
     /// <summary>Whether the pins of its commits in the mirror were removed, by <c>berth cleanup</c>.</summary>
     public bool Released { get; init; }
 

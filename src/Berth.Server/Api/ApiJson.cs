@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Berth.Engine;
 using Berth.Engine.Executors;
+using Berth.Engine.Runs;
 using Berth.Engine.Workflows;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
@@ -19,6 +20,7 @@ namespace Berth.Server.Api;
 [JsonSerializable(typeof(ProblemDocument))]
 [JsonSerializable(typeof(DiffAnswer))]
 [JsonSerializable(typeof(CleanupReport))]
+[JsonSerializable(typeof(IReadOnlyList<Artefact>))]
 [JsonSerializable(typeof(ServerVersion))]
 [JsonSerializable(typeof(ServerHealth))]
 [JsonSerializable(typeof(WorkflowDetails))]

@@ -32,6 +32,9 @@ internal sealed class RunEndpoints(
         routes.MapPost(OneRun + "/deliver", InItsHome(DeliverAsync)).WithMetadata(new NeedsRole(Role.Operator));
         routes.MapGet(OneRun + "/diff", InItsHome(DiffAsync)).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun + "/patch", InItsHome(PatchAsync)).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/artifacts", InItsHome(ListArtefactsAsync)).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet($"{OneRun}/artifacts/{{*{ArtefactAnswers.Parameter}}}", InItsHome(ArtefactAsync))
+            .WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun + "/log", InItsHome(LogAsync)).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(OneRun + "/events", InItsHome(EventsAsync)).WithMetadata(new NeedsRole(Role.Viewer));
     }
@@ -152,6 +155,11 @@ internal sealed class RunEndpoints(
 
     private Task PatchAsync(HttpContext context) =>
         WriteAsync(context, RunOf(context).Id, new DiffOrder(DiffForm.Mails));
+
+    private Task ListArtefactsAsync(HttpContext context) =>
+        ArtefactAnswers.ListAsync(engine, context, RunOf(context));
+
+    private Task ArtefactAsync(HttpContext context) => ArtefactAnswers.WriteAsync(engine, context, RunOf(context));
 
     private async Task LogAsync(HttpContext context)
     {

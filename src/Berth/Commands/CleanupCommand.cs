@@ -9,6 +9,7 @@ namespace Berth.Commands;
 internal static class CleanupCommand
 {
     private const string Ages = "a time such as 90m, 48h or 7d";
+    private const string Sizes = "a size such as 500M or 20G";
 
     public static Command Create(Surroundings surroundings)
     {
@@ -16,19 +17,25 @@ internal static class CleanupCommand
         var all = BerthCommand.Flag("--all", "All runs that have ended.");
         var olderThan = BerthCommand.Option("--older-than", "TIME", Ages, text => TimeText.Read(text));
         olderThan.Description = "Runs that ended at least so long ago, 90m, 48h or 7d.";
+        var maxSize = BerthCommand.Option("--max-size", "SIZE", Sizes, text => SizeText.Read(text));
+        maxSize.Description = "The oldest ended runs, until all of them hold at most so much, 500M or 20G. Artefacts and "
+            + "conversations count, and go too.";
         var dryRun = BerthCommand.Flag("--dry-run", "Only say what would be removed.");
         var server = Opened.Server();
         var json = BerthCommand.JsonFlag();
         var command = new BerthCommand(
             "cleanup",
-            "Removes workspaces and what else ended runs have left. Records, transcripts and branches stay.",
+            "Removes workspaces and what else ended runs have left, and artefacts whose time is over. Records, transcripts "
+                + "and branches stay.",
             "berth cleanup --all --dry-run",
             "berth cleanup --older-than 48h",
+            "berth cleanup --max-size 20G --dry-run",
             "berth cleanup 7k3m9xq2")
         {
             run,
             all,
             olderThan,
+            maxSize,
             dryRun,
             server,
             json,
@@ -36,10 +43,11 @@ internal static class CleanupCommand
         command.Validators.Add(result =>
         {
             var isAged = result.GetResult(olderThan) is not null;
-            bool[] ways = [result.GetValue(run) is not null, result.GetValue(all), isAged];
+            var isBounded = result.GetResult(maxSize) is not null;
+            bool[] ways = [result.GetValue(run) is not null, result.GetValue(all), isAged, isBounded];
             if (ways.Count(isAsked => isAsked) != 1)
             {
-                result.AddError("Name one RUN, or give --all or --older-than, and only one of them.");
+                result.AddError("Name one RUN, or give --all, --older-than or --max-size, and only one of them.");
             }
         });
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
@@ -47,7 +55,8 @@ internal static class CleanupCommand
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
             var id = parsed.GetValue(run) is { } named ? (await runs.ResolveAsync(named, cancel)).Id : null;
             var report = await runs.CleanUpAsync(
-                new CleanupSelection(id, parsed.GetValue(olderThan)), parsed.GetValue(dryRun), cancel);
+                new CleanupSelection(id, parsed.GetValue(olderThan)) { MostBytes = parsed.GetValue(maxSize) },
+                parsed.GetValue(dryRun), cancel);
             if (parsed.GetValue(json))
             {
                 surroundings.Print(

@@ -59,6 +59,7 @@ internal static class CommandLine
             ShowCommand.Create(surroundings),
             LogsCommand.Create(surroundings),
             DiffCommand.Create(surroundings),
+            ArtifactsCommand.Create(surroundings),
             DeliverCommand.Create(surroundings),
             CancelCommand.Create(surroundings),
             CleanupCommand.Create(surroundings),

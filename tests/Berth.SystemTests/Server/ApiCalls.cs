@@ -21,6 +21,7 @@ internal sealed class ApiCalls(ServerHome server, string run)
     /// <summary>The address of an operation, with something in the place of its parameters.</summary>
     public string PathOf(ApiOperation operation, string? parameter = null) => operation.Path
         .Replace("{id}", parameter ?? run, StringComparison.Ordinal)
+        .Replace("{artifact}", parameter ?? "transcript.ndjson", StringComparison.Ordinal)
         .Replace("{name}", parameter ?? Workflow, StringComparison.Ordinal)
         .Replace("{workflow}", parameter ?? "implement", StringComparison.Ordinal)
         .Replace("{file}", parameter ?? "swagger-ui.css", StringComparison.Ordinal);
