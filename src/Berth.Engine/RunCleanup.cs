@@ -18,6 +18,9 @@ internal sealed record CleanupSelection(string? RunId = null, TimeSpan? OlderTha
 
     /// <summary>What is removed of each.</summary>
     public CleanupExtent Extent { get; init; }
+
+    /// <summary>Whether nobody asked for it: then a run whose own clean-up is still to come is left alone.</summary>
+    public bool IsByItself { get; init; }
 }
 
 /// <summary>What clean-up removed, or would remove.</summary>
@@ -68,7 +71,7 @@ internal sealed class RunCleanup(
         }
 
         var leavings = new RunLeavings(directories, retention, time, selection.Extent);
-        var owned = await OwnedAsync(cancel);
+        var owned = await OwnedAsync(selection.Extent, cancel);
         var use = new DiskUse();
         var cleaned = new List<CleanedRun>();
         foreach (var id in Chosen(selection, owned, leavings))
@@ -104,7 +107,7 @@ internal sealed class RunCleanup(
         var held = (
             from id in selected
             let run = runs.Find(id)
-            where run is { Cleanup: not CleanupState.Pending }
+            where run is not null
             orderby run.FinishedAt, run.CreatedAt
             select (Id: id, Bytes: use.Of(directories.Of(id).Root, leavings.NamesOf(id)))).ToList();
         var total = held.Sum(run => run.Bytes);
@@ -123,11 +126,12 @@ internal sealed class RunCleanup(
         return oldest;
     }
 
-    // What is there, by run, and the executor whose it is.
-    private async Task<ILookup<string, Owned>> OwnedAsync(CancellationToken cancel)
+    // What is there, by run, and the executor whose it is; artefacts are no executor's.
+    private async Task<ILookup<string, Owned>> OwnedAsync(CleanupExtent extent, CancellationToken cancel)
     {
         var owned = new List<Owned>();
-        foreach (var executor in Modes.Select(mode => places.Executors.CreateExecutor(mode, "berth cleanup").Executor))
+        var modes = extent == CleanupExtent.Expired ? [] : Modes;
+        foreach (var executor in modes.Select(mode => places.Executors.CreateExecutor(mode, "berth cleanup").Executor))
         {
             owned.AddRange(
                 from execution in await executor.ListOwnedAsync(cancel)
@@ -167,6 +171,11 @@ internal sealed class RunCleanup(
         {
             return selection is { MostBytes: null, Extent: CleanupExtent.Usual }
                 && time.GetUtcNow().UtcDateTime - Directory.GetLastWriteTimeUtc(directories.Of(id).Root) > OrphanAge;
+        }
+
+        if (run.Cleanup == CleanupState.Pending && (selection.IsByItself || selection.MostBytes is not null))
+        {
+            return false;
         }
 
         return run.State.IsFinal() && time.GetUtcNow() - run.FinishedAt >= (selection.OlderThan ?? TimeSpan.Zero);
@@ -216,7 +225,7 @@ internal sealed class RunCleanup(
         }
 
         // Its host, or another clean-up, may have come to its end since it was looked at.
-        owned = free is null ? (await OwnedAsync(cancel))[id] : owned;
+        owned = free is null ? (await OwnedAsync(extent, cancel))[id] : owned;
         var run = runs.Find(id);
         var place = PlaceOf(id, run, leavings);
         var paths = PathsOf(place, owned);

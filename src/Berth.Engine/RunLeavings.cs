@@ -42,6 +42,10 @@ internal sealed class RunLeavings(
         return
         [
             .. usual.Concat(ArtefactHarvest.Leftovers).Where(name => Path.Exists(Path.Combine(directory.Root, name))),
+            .. Directory.Exists(directory.Root)
+                ? Directory.EnumerateDirectories(directory.Root, SafeDeletion.DeepPrefix + "*")
+                    .Select(path => Path.GetFileName(path))
+                : [],
             .. kept.Select(path => Path.GetFileName(path)),
         ];
     }
