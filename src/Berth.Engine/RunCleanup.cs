@@ -76,6 +76,12 @@ internal sealed class RunCleanup(
         var cleaned = new List<CleanedRun>();
         foreach (var id in Chosen(selection, owned, leavings))
         {
+            if (selection.IsByItself && cancel.IsCancellationRequested)
+            {
+                // What was removed is to be told, and the rest can wait.
+                break;
+            }
+
             var found = dryRun
                 ? Look(id, leavings, owned[id], use)
                 : await CleanAsync(id, leavings, selection.Extent, owned[id], cancel);
@@ -260,12 +266,22 @@ internal sealed class RunCleanup(
 
     private async Task RecordAsync(string id, RunRecord run, IReadOnlyList<string> leaked, CancellationToken cancel)
     {
+        var isReleased = run.Progress.Workspace is null;
         if (run.Progress.Workspace is { } prepared)
         {
-            await workspaces.ReleaseAsync(prepared.Run, cancel);
+            try
+            {
+                await workspaces.ReleaseAsync(prepared.Run, cancel);
+                isReleased = true;
+            }
+            catch (OperationCanceledException)
+            {
+                // The files are gone, and that is told. The names in the mirror go with the next clean-up.
+            }
         }
 
-        runs.SaveProgress(id, run.Progress with { Leaked = leaked, Released = true });
+        runs.SaveProgress(
+            id, run.Progress with { Leaked = leaked, Released = run.Progress.Released || isReleased });
         runs.SetCleanup(id, leaked.Count == 0 ? CleanupState.Done : CleanupState.Leaked);
     }
 

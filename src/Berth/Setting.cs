@@ -85,7 +85,8 @@ internal readonly record struct SettingValue(IReadOnlyList<string> Words, string
     /// <summary>
     /// The value as bytes between two others; <c>K</c>, <c>M</c> and <c>G</c> are understood at its end.
     /// </summary>
-    public long? Bytes(long least, long most) => SizeText.Read(Text, most) is { } bytes && bytes >= least ? bytes : null;
+    public long? Bytes(long least, long most) =>
+        SizeText.Read(Text, most) is { } bytes && bytes >= least ? bytes : null;
 
     /// <summary>The value as a time between two others, such as <c>90m</c>, <c>48h</c> or <c>30d</c>.</summary>
     public TimeSpan? Time(TimeSpan least, TimeSpan most) => TimeText.Read(Text, least, most);

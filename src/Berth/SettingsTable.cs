@@ -14,8 +14,8 @@ internal static class SettingsTable
     /// <summary>The table.</summary>
     public static IReadOnlyList<Setting> All { get; } =
     [
-        .. Places(), .. Sources(), .. Docker(), .. Limits(), .. PolicySettings.All, .. Bounds(), .. RetentionSettings.All,
-        .. ServerSettings.All, .. WebhookSettings.All, .. Model(),
+        .. Places(), .. Sources(), .. Docker(), .. Limits(), .. PolicySettings.All, .. Bounds(),
+        .. RetentionSettings.All, .. ServerSettings.All, .. WebhookSettings.All, .. Model(),
     ];
 
     private static IEnumerable<Setting> Places() =>

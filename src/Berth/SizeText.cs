@@ -1,8 +1,8 @@
 namespace Berth;
 
 /// <summary>
-/// Sizes as people type them: a whole number of bytes, or with <c>K</c>, <c>M</c>, <c>G</c> or <c>T</c> behind it, which
-/// are 1024 of the one before; <c>20G</c>, <c>20GB</c> and <c>20GiB</c> are the same.
+/// Sizes as people type them: a whole number of bytes, or with <c>K</c>, <c>M</c>, <c>G</c> or <c>T</c> behind it,
+/// which are 1024 of the one before; <c>20G</c>, <c>20GB</c> and <c>20GiB</c> are the same.
 /// </summary>
 internal static class SizeText
 {

@@ -24,7 +24,8 @@ public sealed record FileStatus(
     private const int KindBits = 0xF000;
     private const int PermissionBits = 0xFFF;
 
-    /// <summary>Asks for an entry by its name in a folder, or for the open file itself where the name is empty.</summary>
+    /// <summary>Asks for an entry by its name in a folder, or for what is open itself where the name is
+    /// empty.</summary>
     internal static unsafe FileStatus? Of(int descriptor, byte[] terminatedName)
     {
         const int NoFollow = 0x100;

@@ -68,7 +68,8 @@ internal static class ArtifactsCommand
         return command;
     }
 
-    private static string? WhyNot((bool All, bool One) what, bool isPlaced, bool isAboutFiles, bool asJson) => what switch
+    private static string? WhyNot(
+        (bool All, bool One) what, bool isPlaced, bool isAboutFiles, bool asJson) => what switch
     {
         (true, true) => "--all downloads all artefacts; leave out NAME.",
         (true, _) when !isPlaced => "--all needs --output FOLDER.",
@@ -90,7 +91,7 @@ internal static class ArtifactsCommand
         var screen = surroundings.Screen();
         if (found.Count == 0)
         {
-            screen.Write(Line.Of("The run has no artefacts, or has none any more: they are removed by age.", Tone.Faint));
+            screen.Write(Line.Of("The run has no artefacts, or has none any more.", Tone.Faint));
             return;
         }
 

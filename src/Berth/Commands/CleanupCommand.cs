@@ -18,15 +18,13 @@ internal static class CleanupCommand
         var olderThan = BerthCommand.Option("--older-than", "TIME", Ages, text => TimeText.Read(text));
         olderThan.Description = "Runs that ended at least so long ago, 90m, 48h or 7d.";
         var maxSize = BerthCommand.Option("--max-size", "SIZE", Sizes, text => SizeText.Read(text));
-        maxSize.Description = "The oldest ended runs, until all of them hold at most so much, 500M or 20G. Artefacts and "
-            + "conversations count, and go too.";
+        maxSize.Description = "The oldest ended runs, until all hold at most so much, 500M or 20G; artefacts go too.";
         var dryRun = BerthCommand.Flag("--dry-run", "Only say what would be removed.");
         var server = Opened.Server();
         var json = BerthCommand.JsonFlag();
         var command = new BerthCommand(
             "cleanup",
-            "Removes workspaces and what else ended runs have left, and artefacts whose time is over. Records, transcripts "
-                + "and branches stay.",
+            "Removes what ended runs have left. Records, transcripts and branches stay, and artefacts for their time.",
             "berth cleanup --all --dry-run",
             "berth cleanup --older-than 48h",
             "berth cleanup --max-size 20G --dry-run",
@@ -45,7 +43,7 @@ internal static class CleanupCommand
             var isAged = result.GetResult(olderThan) is not null;
             var isBounded = result.GetResult(maxSize) is not null;
             bool[] ways = [result.GetValue(run) is not null, result.GetValue(all), isAged, isBounded];
-            if (ways.Count(isAsked => isAsked) != 1)
+            if (ways.Count(way => way) != 1)
             {
                 result.AddError("Name one RUN, or give --all, --older-than or --max-size, and only one of them.");
             }
@@ -67,12 +65,13 @@ internal static class CleanupCommand
                 Show(report, surroundings.Screen());
             }
 
-            var isLeft = report.Runs.Any(cleaned => cleaned.Leaked.Count > 0)
-                || report.Warm.Any(slot => slot.Leaked.Count > 0);
-            return isLeft ? ExitCodes.Failed : ExitCodes.Succeeded;
+            return IsWhole(report) ? ExitCodes.Succeeded : ExitCodes.Failed;
         }));
         return command;
     }
+
+    private static bool IsWhole(CleanupReport report) =>
+        report.Runs.All(cleaned => cleaned.Leaked.Count == 0) && report.Warm.All(slot => slot.Leaked.Count == 0);
 
     private static void Show(CleanupReport report, IScreen screen)
     {

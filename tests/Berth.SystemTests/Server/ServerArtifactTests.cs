@@ -51,9 +51,10 @@ public sealed class ServerArtifactTests
         var id = await RunAsync(server, "echo here > $BERTH_ARTIFACTS/here");
         foreach (var name in new[]
         {
-            "files/..%2f..%2fspec.json", "files/%2e%2e/spec.json", "files/%2e%2e%2fspec.json", "files%2fhere", "//etc/passwd",
-            "%2fetc%2fpasswd", "files//etc/passwd", "files/", "files", "files/a%00b", "files/here%00", "spec.json",
-            "host-secrets.json", "../spec.json", "files/../../spec.json", "files/%252e%252e/spec.json", "files/here/",
+            "files/..%2f..%2fspec.json", "files/%2e%2e/spec.json", "files/%2e%2e%2fspec.json", "files%2fhere",
+            "//etc/passwd", "%2fetc%2fpasswd", "files//etc/passwd", "files/", "files", "files/a%00b", "files/here%00",
+            "spec.json", "host-secrets.json", "../spec.json", "files/../../spec.json", "files/%252e%252e/spec.json",
+            "files/here/",
             "files/here/..", "%2e%2e/%2e%2e/%2e%2e/berth.db", "files/%ff", "changes.patch", "files/..\\..\\spec.json",
             "files/here%0d%0aX:y",
         })
@@ -73,7 +74,8 @@ public sealed class ServerArtifactTests
     public async Task The_command_has_them_of_a_server_too()
     {
         await using var server = await ServerHome.StartAsync(Soon);
-        var id = await RunAsync(server, "mkdir \"$BERTH_ARTIFACTS/a b\" && echo here > \"$BERTH_ARTIFACTS/a b/100%#?.txt\"");
+        var id = await RunAsync(
+            server, "cd $BERTH_ARTIFACTS && mkdir 'a b' && echo here > 'a b/100%#?.txt'");
         server.Home.Set("BERTH_TOKEN", server.Token);
         var at = server.Url.GetLeftPart(UriPartial.Authority);
         var list = await server.Home.BerthAsync(Soon, "artifacts", id, "--json", "--server", at);

@@ -29,7 +29,8 @@ public sealed class DiskUseTests : IDisposable
     public async Task A_file_with_several_names_counts_once_and_when_all_of_them_go()
     {
         await ShellAsync("""
-            mkdir one two; printf 12345 > one/a; ln one/a one/b; ln one/a two/c; printf 123 > one/own; ln one/own one/same
+            mkdir one two; printf 12345 > one/a; ln one/a one/b; ln one/a two/c
+            printf 123 > one/own; ln one/own one/same
             """);
 
         Assert.Equal(3, new DiskUse().Of(folder, ["one"]));
@@ -54,13 +55,11 @@ public sealed class DiskUseTests : IDisposable
     }
 
     [Fact]
-    public async Task A_tree_far_deeper_than_a_path_may_be_long_is_counted()
+    public void A_tree_far_deeper_than_a_path_may_be_long_is_counted()
     {
-        await ShellAsync("""
-            mkdir tree; cd tree; for i in $(seq 3000); do mkdir d; printf 12 > f; cd ./d || exit 1; done; printf 1 > last
-            """);
+        DeepTree.Make(folder, "tree", 5000);
 
-        Assert.Equal(6001, new DiskUse().Of(folder, ["tree"]));
+        Assert.Equal(5000, new DiskUse().Of(folder, ["tree"]));
     }
 
     public void Dispose() =>
