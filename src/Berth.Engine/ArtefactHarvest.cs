@@ -59,11 +59,11 @@ internal sealed class ArtefactHarvest
         {
             await harvest.TakeAsync();
         }
-        catch (IOException full)
+        catch (Exception full) when (full is IOException or UnauthorizedAccessException)
         {
-            harvest.LeaveOut("all of them", full.Message);
-            harvest.taken.Clear();
-            harvest.bytes = 0;
+            // What was written is in the way of what may be next on a full disk.
+            SafeDeletion.Remove(run.Root, [HalfName], CancellationToken.None);
+            return new ArtefactRecord(0, 0, [$"All artefacts were left out: {full.Message}"]);
         }
 
         return harvest.Record();

@@ -63,7 +63,7 @@ internal static class Artefacts
             ? [new Artefact(name, file.Length, new DateTimeOffset(file.LastWriteTimeUtc))]
             : [];
 
-    private static IEnumerable<Artefact> FilesOf(RunDirectory directory)
+    private static IReadOnlyList<Artefact> FilesOf(RunDirectory directory)
     {
         var everything = new EnumerationOptions
         {
@@ -72,13 +72,23 @@ internal static class Artefacts
             MaxRecursionDepth = ArtefactName.MostParts,
         };
         var folder = new DirectoryInfo(directory.ArtifactsFolder);
-        return !folder.Exists ? []
-            : folder.EnumerateFiles("*", everything).Take(ArtefactHarvest.MostFiles)
-                .Select(file => new Artefact(
-                    ArtefactName.FilesPrefix + Path.GetRelativePath(folder.FullName, file.FullName),
-                    file.Length,
-                    new DateTimeOffset(file.LastWriteTimeUtc)))
-                .OrderBy(file => file.Name, StringComparer.Ordinal);
+        try
+        {
+            return
+            [
+                .. folder.EnumerateFiles("*", everything).Take(ArtefactHarvest.MostFiles)
+                    .Select(file => new Artefact(
+                        ArtefactName.FilesPrefix + Path.GetRelativePath(folder.FullName, file.FullName),
+                        file.Length,
+                        new DateTimeOffset(file.LastWriteTimeUtc)))
+                    .OrderBy(file => file.Name, StringComparer.Ordinal),
+            ];
+        }
+        catch (IOException) when (!Directory.Exists(folder.FullName))
+        {
+            // There are none, or they have just been removed.
+            return [];
+        }
     }
 
     // Step by step, each from the folder before and never through a link.

@@ -263,7 +263,7 @@ internal sealed class ClaudeCodeAgent(
         }
     }
 
-    // Once: what is taken is saved before anything is removed.
+    // What is taken is saved before anything is removed; where there is nothing, doing it again costs nothing.
     private async Task TakeArtefactsAsync(RunFlow flow)
     {
         if (flow.Progress.Artefacts is null)
@@ -271,7 +271,10 @@ internal sealed class ClaudeCodeAgent(
             using var limit = new CancellationTokenSource(ArtefactsDeadline, time);
             var taken = await ArtefactHarvest.TakeAsync(
                 flow.Directory, flow.Redactor, options.Retention.ArtefactBytes, limit.Token);
-            flow.Save(progress => progress with { Artefacts = taken });
+            if (taken is { Files: > 0 } or { LeftOut.Count: > 0 })
+            {
+                flow.Save(progress => progress with { Artefacts = taken });
+            }
         }
     }
 

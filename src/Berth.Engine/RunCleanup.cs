@@ -19,7 +19,7 @@ internal sealed record CleanupSelection(string? RunId = null, TimeSpan? OlderTha
     /// <summary>What is removed of each.</summary>
     public CleanupExtent Extent { get; init; }
 
-    /// <summary>Whether nobody asked for it: then a run whose own clean-up is still to come is left alone.</summary>
+    /// <summary>Whether nobody waits for it: then it ends between two runs when it is to end.</summary>
     public bool IsByItself { get; init; }
 }
 
@@ -179,23 +179,22 @@ internal sealed class RunCleanup(
                 && time.GetUtcNow().UtcDateTime - Directory.GetLastWriteTimeUtc(directories.Of(id).Root) > OrphanAge;
         }
 
-        if (run.Cleanup == CleanupState.Pending && (selection.IsByItself || selection.MostBytes is not null))
-        {
-            return false;
-        }
-
-        return run.State.IsFinal() && time.GetUtcNow() - run.FinishedAt >= (selection.OlderThan ?? TimeSpan.Zero);
+        // What is still to be kept of one whose own clean-up is to come its host takes over first.
+        return run.Cleanup != CleanupState.Pending
+            && run.State.IsFinal() && time.GetUtcNow() - run.FinishedAt >= (selection.OlderThan ?? TimeSpan.Zero);
     }
 
     // What would go: what CleanAsync removes.
     private CleanedRun Look(string id, RunLeavings leavings, IEnumerable<Owned> owned, DiskUse use)
     {
-        if (LockFile.IsHeld(directories.HostLock(id)))
+        // Another clean-up would be waited for; of a host nobody knows what it will leave.
+        var run = runs.Find(id);
+        if (run is null or { Cleanup: CleanupState.Pending } && LockFile.IsHeld(directories.HostLock(id)))
         {
             return AtWork(id);
         }
 
-        var place = PlaceOf(id, runs.Find(id), leavings);
+        var place = PlaceOf(id, run, leavings);
         return new CleanedRun(id, PathsOf(place, owned), use.Of(place.Folder, place.Names), []);
     }
 

@@ -150,7 +150,15 @@ internal sealed class ServerRuns : IRunService
         var path = string.Join('/', name.Split('/').Select(Uri.EscapeDataString));
         using var answer = await SendAsync(
             () => new HttpRequestMessage(HttpMethod.Get, $"runs/{id}/artifacts/{path}"), cancel);
-        await answer.Content.CopyToAsync(output, cancel);
+        try
+        {
+            await using var body = await answer.Content.ReadAsStreamAsync(cancel);
+            await body.CopyToAsync(output, cancel);
+        }
+        catch (Exception broken) when (broken is HttpRequestException or HttpIOException)
+        {
+            throw Unreachable(broken);
+        }
     }
 
     public async Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)

@@ -23,6 +23,9 @@ public sealed class CleanupTests
         home.Set("CLAUDE_LOCAL_GIT_CACHE", "false");
         await home.RunAsync("bash echo x > x\n---\ntext Done.", Cancel, "--keep");
         home.Set("CLAUDE_LOCAL_GIT_CACHE", null);
+        home.Set("CLAUDE_LOCAL_WORKSPACE", Path.Combine(home.Home, "elsewhere"));
+        await home.RunAsync("bash echo elsewhere > x\n---\ntext Done.", Cancel, "--keep");
+        home.Set("CLAUDE_LOCAL_WORKSPACE", null);
         var stranger = Path.Combine(home.Home, "runs", "stranger");
         Directory.CreateDirectory(Path.Combine(stranger, "workspace"));
         await File.WriteAllTextAsync(Path.Combine(stranger, "workspace", "a"), "12345", Cancel);
@@ -47,7 +50,7 @@ public sealed class CleanupTests
         Assert.Equal(before - after, real.Json.GetProperty("bytes").GetInt64());
         Assert.Equal(before - after, dry.Json.GetProperty("bytes").GetInt64());
         Assert.Equal(dry.Json.GetProperty("runs").GetRawText(), real.Json.GetProperty("runs").GetRawText());
-        Assert.Equal(3, real.Json.GetProperty("runs").GetArrayLength());
+        Assert.Equal(4, real.Json.GetProperty("runs").GetArrayLength());
         Assert.False(Directory.Exists(stranger));
         Assert.True(isWorking);
         Assert.Equal((0, 0L), (again.Json.GetProperty("runs").GetArrayLength(), BytesOf(again)));
@@ -168,7 +171,8 @@ public sealed class CleanupTests
     // By other means than the program's: each plain file once, by whatever name. A run at work writes meanwhile.
     private static async Task<long> BytesAsync(BerthHome home, string working = "none")
     {
-        var command = $"find '{home.Home}/runs' -path '*/{working}' -prune -o -type f -printf '%D:%i %s\\n' | sort -u";
+        var command = $"cd '{home.Home}' && mkdir -p elsewhere && find runs elsewhere -path '*/{working}' -prune -o "
+            + "-type f -printf '%D:%i %s\\n' | sort -u";
         using var find = home.StartProgram("/bin/bash", input: null, "-c", command);
         var found = await find.EndAsync(Cancel);
         Assert.True(found.ExitCode == 0, found.Error);
