@@ -72,7 +72,8 @@ internal static class AgentMounts
     };
 
     /// <summary>The agent's environment, without secrets.</summary>
-    public static Dictionary<string, string> EnvironmentOf(string runId, RunPlan plan, ClaudeInvocation invocation)
+    public static Dictionary<string, string> EnvironmentOf(
+        string runId, RunPlan plan, ExecutionLayout layout, ClaudeInvocation invocation)
     {
         var environment = new Dictionary<string, string>(
             ClaudeCommandLine.Environment(invocation),
@@ -84,6 +85,7 @@ internal static class AgentMounts
             ["LOGNAME"] = "agent",
             ["SHELL"] = "/bin/bash",
             ["BERTH_RUN_ID"] = runId,
+            ["BERTH_ARTIFACTS"] = layout.Artifacts,
         };
         if (plan.NeedsWorkflowFolder)
         {

@@ -76,6 +76,7 @@ internal sealed class BerthEngine
         executors = Places.Executors;
         Shown = new ShownSecrets(options, directories, Workflows);
         Talk = new RunTalk(runs, directories, executors, journals, Audit, time);
+        Artefacts = new RunArtefacts(runs, directories, workspaces);
     }
 
     /// <summary>The workflows that there are.</summary>
@@ -95,6 +96,9 @@ internal sealed class BerthEngine
 
     /// <summary>How many runs there are.</summary>
     public RunCountStore Counts { get; }
+
+    /// <summary>What runs have left to be downloaded.</summary>
+    public RunArtefacts Artefacts { get; }
 
     /// <summary>What has to be told of runs.</summary>
     public WebhookStore Webhooks { get; }
@@ -306,7 +310,7 @@ internal sealed class BerthEngine
     /// <exception cref="FailureException"><c>run_not_final</c>.</exception>
     public Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)
     {
-        var cleanup = new RunCleanup(runs, directories, workspaces, executors, Places.NewWarmPool(), time);
+        var cleanup = new RunCleanup(runs, directories, workspaces, Places, options.Retention, time);
         return cleanup.RunAsync(selection, dryRun, cancel);
     }
 

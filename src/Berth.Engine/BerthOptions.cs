@@ -121,6 +121,9 @@ internal sealed record BerthOptions
     /// <summary>The server that commands ask; none by default.</summary>
     public RemoteOptions Remote { get; init; } = new(null, null);
 
+    /// <summary>What is kept of ended runs, and for how long.</summary>
+    public RetentionOptions Retention { get; init; } = new();
+
     /// <summary>What only a server has.</summary>
     public ServerOptions Server { get; init; } = new();
 

@@ -34,6 +34,7 @@ internal sealed class ClaudeCodeAgent(
     private const string AuthorName = "Claude Code (Berth)";
     private const string AuthorEmail = "noreply@berth.invalid";
     private static readonly TimeSpan CleanUpDeadline = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan ArtefactsDeadline = TimeSpan.FromMinutes(2);
 
     /// <summary>Where decisions on tool calls are noted.</summary>
     public required AuditStore Audit { get; init; }
@@ -244,8 +245,9 @@ internal sealed class ClaudeCodeAgent(
     // (9) Under a deadline of its own: no cancel and no stop of the host reaches it.
     private async Task CleanUpAsync(RunFlow flow, IExecutor executor)
     {
-        using var deadline = new CancellationTokenSource(CleanUpDeadline, time);
         flow.Begin(RunPhase.Cleanup);
+        await TakeArtefactsAsync(flow);
+        using var deadline = new CancellationTokenSource(CleanUpDeadline, time);
         if (flow.Progress.Workspace is null)
         {
             await AbandonAsync(flow, deadline.Token);
@@ -278,6 +280,21 @@ internal sealed class ClaudeCodeAgent(
         catch (IOException unwritten)
         {
             return unwritten;
+        }
+    }
+
+    // What is taken is saved before anything is removed; where there is nothing, doing it again costs nothing.
+    private async Task TakeArtefactsAsync(RunFlow flow)
+    {
+        if (flow.Progress.Artefacts is null)
+        {
+            using var limit = new CancellationTokenSource(ArtefactsDeadline, time);
+            var taken = await ArtefactHarvest.TakeAsync(
+                flow.Directory, flow.Redactor, options.Retention.ArtefactBytes, limit.Token);
+            if (taken is { Files: > 0 } or { LeftOut.Count: > 0 })
+            {
+                flow.Save(progress => progress with { Artefacts = taken });
+            }
         }
     }
 
@@ -324,7 +341,7 @@ internal sealed class ClaudeCodeAgent(
             RunId = flow.Id,
             Facts = flow.Facts,
             Argv = ClaudeCommandLine.Argv(invocation),
-            Environment = AgentMounts.EnvironmentOf(flow.Id, plan, invocation),
+            Environment = AgentMounts.EnvironmentOf(flow.Id, plan, layout, invocation),
             Policy = policy,
             ClaudeBinary = plan.ClaudeBinary,
             Capture = new CapturePlan(prepared.BaseCommit, flow.CommitMessage, AuthorName, AuthorEmail),

@@ -27,9 +27,6 @@ internal static class Conversations
         UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
     };
 
-    /// <summary>How long one is kept. 30 days.</summary>
-    public static TimeSpan Lifetime { get; } = TimeSpan.FromDays(30);
-
     /// <summary>A run's conversation, or null where none is kept.</summary>
     public static string? Of(RunDirectory run) => File.Exists(FileOf(run)) ? FileOf(run) : null;
 
@@ -37,7 +34,7 @@ internal static class Conversations
     public static FailureException Gone(string runId) => new(
         "conversation_gone",
         $"Nothing is kept here of the conversation of run {runId}.",
-        $"It never spoke, ended more than {Lifetime.Days} days ago, or was another server's. Start a new run.",
+        "It never spoke, ended longer ago than BERTH_ARTIFACTS_LIFETIME, or was another server's. Start a new run.",
         Fault.User);
 
     /// <summary>Keeps it, once.</summary>
@@ -119,11 +116,11 @@ internal static class Conversations
         }
     }
 
-    /// <summary>What is kept of a run for longer than it is to be.</summary>
-    public static IReadOnlyList<string> ExpiredOf(RunDirectory run, DateTimeOffset now) =>
-        Of(run) is { } file && now.UtcDateTime - File.GetLastWriteTimeUtc(file) > Lifetime ? [file] : [];
+    /// <summary>Whether an entry of a run's directory is a conversation that was kept.</summary>
+    public static bool IsName(string name) => name is Name;
 
-    private static string FileOf(RunDirectory run) => Path.Combine(run.Root, Name);
+    /// <summary>Where one is kept.</summary>
+    public static string FileOf(RunDirectory run) => Path.Combine(run.Root, Name);
 
     private static SafeFileHandle? Find(string home, byte[] name)
     {

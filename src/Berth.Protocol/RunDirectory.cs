@@ -30,6 +30,12 @@ public sealed record RunDirectory(string Root)
     /// supervisor; gone before the agent starts.</summary>
     public const string HandoverSocketName = "handover.sock";
 
+    /// <summary>The name of <see cref="ArtifactsInside"/> in <see cref="Root"/>.</summary>
+    public const string ArtifactsInsideName = "artifacts-inside";
+
+    /// <summary>The name of <see cref="ArtifactsFolder"/> in <see cref="Root"/>.</summary>
+    public const string ArtifactsName = "artifacts";
+
     /// <summary>What the supervisor is to do; a <see cref="SupervisorSpec"/>. Written once, without secrets.</summary>
     public string SpecFile => Path.Combine(Root, "spec.json");
 
@@ -73,6 +79,13 @@ public sealed record RunDirectory(string Root)
 
     /// <summary>Where capture leaves its bundle. Untrusted: the agent's filters may run while it is written.</summary>
     public string CaptureFolder => Path.Combine(Root, "capture");
+
+    /// <summary>The agent's own folder for what it makes beside the repository: <c>$BERTH_ARTIFACTS</c>. Untrusted, and
+    /// gone when the run has ended.</summary>
+    public string ArtifactsInside => Path.Combine(Root, ArtifactsInsideName);
+
+    /// <summary>What was taken over from there, for readers.</summary>
+    public string ArtifactsFolder => Path.Combine(Root, ArtifactsName);
 
     /// <summary>The commits of the run as a git bundle; absent where there are none.</summary>
     public string BundleFile => Path.Combine(CaptureFolder, "work.bundle");

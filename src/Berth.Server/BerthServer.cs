@@ -81,6 +81,9 @@ internal sealed partial class BerthServer(
             engine, options.Server.Webhooks, keys, time,
             application.Services.GetRequiredService<ILogger<WebhookSender>>());
         webhooks.Begin();
+        await using var retention = new Retention(
+            engine, options.Retention, time, application.Services.GetRequiredService<ILogger<Retention>>());
+        retention.Begin();
         await ListenAsync(application, home); // (3)
         dispatcher.Begin(AddressOf(application)); // (4)
         isReady = true;

@@ -33,7 +33,7 @@ internal static class ServerSettings
             Unit = "URL",
             Range = "an http or https URL of a server, without a path",
             Default = "none: this machine's own runs",
-            Description = "The server that run, ps, show, logs, diff, cancel and cleanup ask.",
+            Description = "The server that run, ps, show, logs, diff, artifacts, cancel and cleanup ask.",
             Bind = (options, value) => ServerOf(value.Text) is { } url
                 ? options with { Remote = options.Remote with { Server = url } }
                 : null,

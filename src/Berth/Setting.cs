@@ -41,8 +41,6 @@ internal sealed record Setting
 /// <param name="Folder">Where relative paths in it start.</param>
 internal readonly record struct SettingValue(IReadOnlyList<string> Words, string Folder)
 {
-    private const long Kibi = 1024;
-
     /// <summary>The only value.</summary>
     public string Text => Words is [var only] ? only : string.Empty;
 
@@ -87,17 +85,11 @@ internal readonly record struct SettingValue(IReadOnlyList<string> Words, string
     /// <summary>
     /// The value as bytes between two others; <c>K</c>, <c>M</c> and <c>G</c> are understood at its end.
     /// </summary>
-    public long? Bytes(long least, long most)
-    {
-        var text = Text;
-        var unit = text is [.., var last]
-            ? char.ToUpperInvariant(last) switch { 'K' => Kibi, 'M' => Kibi * Kibi, 'G' => Kibi * Kibi * Kibi, _ => 1 }
-            : 1;
-        var digits = unit == 1 ? text : text[..^1];
-        return Numbers.Whole(digits) is { } number && number <= most / unit && number * unit >= least
-            ? number * unit
-            : null;
-    }
+    public long? Bytes(long least, long most) =>
+        SizeText.Read(Text, most) is { } bytes && bytes >= least ? bytes : null;
+
+    /// <summary>The value as a time between two others, such as <c>90m</c>, <c>48h</c> or <c>30d</c>.</summary>
+    public TimeSpan? Time(TimeSpan least, TimeSpan most) => TimeText.Read(Text, least, most);
 
     private string? Absolute(string text) => Absolute(text, Folder);
 

@@ -118,4 +118,8 @@ internal sealed record CapturePlan(string? BaseCommit, string Message, string Au
 /// host.</param>
 /// <param name="GatewaySocket">The model gateway's socket.</param>
 internal sealed record ExecutionLayout(
-    string Claude, string Workspace, string Home, string Temp, string AgentFolder, string GatewaySocket);
+    string Claude, string Workspace, string Home, string Temp, string AgentFolder, string GatewaySocket)
+{
+    /// <summary>The agent's folder for what it makes beside the repository.</summary>
+    public string Artifacts { get; init; } = InsidePaths.Artifacts;
+}

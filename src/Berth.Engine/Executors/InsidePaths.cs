@@ -10,6 +10,7 @@ internal static class InsidePaths
     internal const string ClaudeFolder = "/opt/claude";
     internal const string Agent = "/run/berth/agent";
     internal const string Gateway = "/run/berth/gateway";
+    internal const string Artifacts = "/run/berth/artifacts";
     internal const string Capture = "/run/berth/capture";
     internal const string Supervisor = "/opt/berth";
 }

@@ -11,7 +11,7 @@ internal static class OwnedExecutions
     private static readonly string[] Always =
     [
         "home", "gateway", "capture", "agent", PrivateEtc.FolderName, RunDirectory.ControlSocketName,
-        "secrets.json", "workspace.lock", WarmSlot.FileName,
+        "secrets.json", "workspace.lock", WarmSlot.FileName, RunDirectory.ArtifactsInsideName,
     ];
 
     /// <summary>The run directories there are, by name.</summary>

@@ -31,7 +31,7 @@ internal sealed class SafeDeletion
     private const int NotEmpty = 39;
 
     // What was moved up from the depth has such a name, so that a later clean-up finds it after a crash.
-    private const string DeepPrefix = ".berth-deleting-";
+    internal const string DeepPrefix = ".berth-deleting-";
 
     private readonly List<string> leaked = [];
     private readonly Queue<(Place Place, byte[] Name)> movedUp = new();

@@ -62,7 +62,8 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
             directory.Home,
             directory.GatewayFolder,
             directory.AgentFolder,
-            directory.CaptureFolder
+            directory.CaptureFolder,
+            directory.ArtifactsInside
         })
         {
             Directory.CreateDirectory(folder, Private);

@@ -76,6 +76,9 @@ internal sealed record RunProgress
         init => field = value ?? [];
     } = [];
 
+    /// <summary>What was taken over of the agent's artefacts; null before that.</summary>
+    public ArtefactRecord? Artefacts { get; init; }
+
     /// <summary>Whether the pins of its commits in the mirror were removed, by <c>berth cleanup</c>.</summary>
     public bool Released { get; init; }
 

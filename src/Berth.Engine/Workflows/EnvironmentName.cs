@@ -30,6 +30,11 @@ internal static class EnvironmentName
             return $"{name} is set by Berth itself: the agent has no key and no way to the model but the gateway";
         }
 
+        if (name is "BERTH_ARTIFACTS")
+        {
+            return $"{name} is set by Berth itself: it names the folder whose files are kept";
+        }
+
         // They act on the sandbox program itself, before there is a sandbox.
         return name.StartsWith("LD_", StringComparison.Ordinal) || name is "GLIBC_TUNABLES"
             ? $"{name} would change how the sandbox itself is loaded"

@@ -116,6 +116,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Status(int folder, string path, int flags, uint wanted, byte* status);
 
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
+    internal static partial int Status(int folder, byte[] name, int flags, uint wanted, byte* status);
+
     [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Rename(int fromFolder, string from, int toFolder, string to, uint flags);
 

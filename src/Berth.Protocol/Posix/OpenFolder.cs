@@ -75,15 +75,29 @@ public sealed class OpenFolder : IDisposable
         }
 
         var file = new SafeFileHandle(descriptor, ownsHandle: true);
-        var isPlain = FolderCalls.Seek(descriptor, 0, FolderCalls.FromHere) >= 0
-            && !File.GetAttributes(file).HasFlag(FileAttributes.Directory);
-        if (isPlain)
+        if (FileStatus.Of(descriptor, Terminated([])) is { Kind: FileKind.Plain })
         {
             return file;
         }
 
         file.Dispose();
         return null;
+    }
+
+    /// <summary>What an entry is; of a link, the link. Null where there is none of that name.</summary>
+    public FileStatus? Look(ReadOnlySpan<byte> name) => FileStatus.Of(Descriptor, Terminated(name));
+
+    /// <summary>Sets the folder's own permissions, where that is permitted.</summary>
+    public void SetPermissions(UnixFileMode permissions)
+    {
+        try
+        {
+            File.SetUnixFileMode(handle, permissions);
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            // It is somebody else's, and then nobody has mended it either.
+        }
     }
 
     /// <summary>Reads some of the entries that were not read yet, without the two dots; none at the end.</summary>
@@ -210,7 +224,6 @@ internal static partial class FolderCalls
     internal const ulong NoMagicLinks = 2;
     internal const long OpenAt2Number = 437;
     internal const int NonBlocking = 0x800;
-    internal const int FromHere = 1;
     internal const int AccessDenied = 13;
     internal const int NotImplemented = 38;
 

@@ -23,6 +23,7 @@ namespace Berth.Server.Api;
 [JsonSerializable(typeof(MessageReceipt))]
 [JsonSerializable(typeof(InterruptReceipt))]
 [JsonSerializable(typeof(ApprovalReceipt))]
+[JsonSerializable(typeof(IReadOnlyList<Artefact>))]
 [JsonSerializable(typeof(ServerVersion))]
 [JsonSerializable(typeof(ServerHealth))]
 [JsonSerializable(typeof(WorkflowDetails))]

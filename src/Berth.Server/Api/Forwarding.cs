@@ -16,6 +16,12 @@ internal sealed class Forwarding(BerthEngine engine, Presence presence, TimeProv
 {
     private const string Mark = "Berth-Forwarded";
     private const string AwayCode = "server_away";
+    private static readonly string[] PassedOn =
+    [
+        "Retry-After", "Cache-Control", "X-Accel-Buffering", "X-Content-Type-Options", "Accept-Ranges",
+        "Content-Disposition", "Content-Range", "Content-Length",
+    ];
+
     private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
 
@@ -41,9 +47,10 @@ internal sealed class Forwarding(BerthEngine engine, Presence presence, TimeProv
         using var answer = await AskAsync(context, run.Server, context.RequestAborted);
         context.Response.StatusCode = (int)answer.StatusCode;
         context.Response.ContentType = answer.Content.Headers.ContentType?.ToString();
-        foreach (var name in new[] { "Retry-After", "Cache-Control", "X-Accel-Buffering" })
+        foreach (var name in PassedOn)
         {
-            if (answer.Headers.TryGetValues(name, out var values))
+            if (answer.Headers.TryGetValues(name, out var values)
+                || answer.Content.Headers.TryGetValues(name, out values))
             {
                 context.Response.Headers[name] = values.ToArray();
             }
@@ -105,7 +112,7 @@ internal sealed class Forwarding(BerthEngine engine, Presence presence, TimeProv
 
         using var request = new HttpRequestMessage(
             new HttpMethod(asked.Method), new Uri(new Uri(row.Url), asked.Path.ToUriComponent() + asked.QueryString));
-        foreach (var name in new[] { "Authorization", "x-api-key", "Accept", "Last-Event-ID" })
+        foreach (var name in new[] { "Authorization", "x-api-key", "Accept", "Last-Event-ID", "Range" })
         {
             if (asked.Headers[name] is { Count: > 0 } values)
             {

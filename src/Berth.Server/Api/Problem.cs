@@ -49,6 +49,7 @@ internal static class Problem
         ["run_not_found"] = StatusCodes.Status404NotFound,
         ["session_not_found"] = StatusCodes.Status404NotFound,
         ["conversation_gone"] = StatusCodes.Status410Gone,
+        ["artifact_not_found"] = StatusCodes.Status404NotFound,
         ["not_found"] = StatusCodes.Status404NotFound,
         ["method_not_allowed"] = StatusCodes.Status405MethodNotAllowed,
         ["branch_taken"] = StatusCodes.Status409Conflict,

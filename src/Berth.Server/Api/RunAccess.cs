@@ -24,24 +24,23 @@ internal sealed class RunAccess(BerthEngine engine, Forwarding forwarding)
 
         if (!await forwarding.AnswerAsync(context, run))
         {
-            await RedactedAsync(context, run, answer);
+            await answer(context);
         }
     };
 
-    // What fails before its first byte is answered in words by who catches it, and those are no answer of this.
-    private async Task RedactedAsync(HttpContext context, RunView run, RequestDelegate answer)
-    {
-        if (!HttpMethods.IsGet(context.Request.Method))
-        {
-            await answer(context);
-            return;
-        }
+    /// <summary>The same for what a run said or changed, which is redacted once more on its way out.</summary>
+    public RequestDelegate Shown(RequestDelegate answer) => InItsHome(context => RedactedAsync(context, answer));
 
+    /// <summary>Answers so that nothing known as a secret goes out.</summary>
+    public async Task RedactedAsync(HttpContext context, RequestDelegate answer)
+    {
+        var run = RunOf(context);
         var body = context.Response.Body;
         await using var redacted = new RedactedStream(body, engine.Shown.RedactorOf(run.Id, run.Workflow));
         context.Response.Body = redacted;
         try
         {
+            // What fails before its first byte is answered in words by who catches it, and those are no answer of this.
             await answer(context);
             await redacted.FlushAsync(context.RequestAborted);
         }

@@ -30,10 +30,13 @@ internal sealed class RunEndpoints(
         routes.MapDelete(OneRun, InItsHome(CleanUpAsync)).WithMetadata(new NeedsRole(Role.Operator));
         routes.MapPost(OneRun + "/cancel", CancelAsync).WithMetadata(new NeedsRole(Role.Operator));
         routes.MapPost(OneRun + "/deliver", InItsHome(DeliverAsync)).WithMetadata(new NeedsRole(Role.Operator));
-        routes.MapGet(OneRun + "/diff", InItsHome(DiffAsync)).WithMetadata(new NeedsRole(Role.Viewer));
-        routes.MapGet(OneRun + "/patch", InItsHome(PatchAsync)).WithMetadata(new NeedsRole(Role.Viewer));
-        routes.MapGet(OneRun + "/log", InItsHome(LogAsync)).WithMetadata(new NeedsRole(Role.Viewer));
-        routes.MapGet(OneRun + "/events", InItsHome(EventsAsync)).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/diff", access.Shown(DiffAsync)).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/patch", access.Shown(PatchAsync)).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/artifacts", InItsHome(ListArtefactsAsync)).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet($"{OneRun}/artifacts/{{*{ArtefactAnswers.Parameter}}}", InItsHome(ArtefactAsync))
+            .WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/log", access.Shown(LogAsync)).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(OneRun + "/events", access.Shown(EventsAsync)).WithMetadata(new NeedsRole(Role.Viewer));
     }
 
     private RequestDelegate InItsHome(RequestDelegate answer) => access.InItsHome(answer);
@@ -162,6 +165,15 @@ internal sealed class RunEndpoints(
         Note(context, "run.diff_with_secrets", run.Id);
         return run;
     }
+
+    private Task ListArtefactsAsync(HttpContext context) =>
+        ArtefactAnswers.ListAsync(engine, context, RunOf(context));
+
+    // The others were redacted when they were taken over, and can be had in parts.
+    private Task ArtefactAsync(HttpContext context) =>
+        context.GetRouteValue(ArtefactAnswers.Parameter) is ArtefactName.Patch
+        ? access.RedactedAsync(context, each => ArtefactAnswers.WriteAsync(engine, each, ShownOf(each)))
+        : ArtefactAnswers.WriteAsync(engine, context, RunOf(context));
 
     private async Task LogAsync(HttpContext context)
     {

@@ -9,6 +9,7 @@ namespace Berth.Commands;
 internal static class CleanupCommand
 {
     private const string Ages = "a time such as 90m, 48h or 7d";
+    private const string Sizes = "a size such as 500M or 20G";
 
     public static Command Create(Surroundings surroundings)
     {
@@ -16,19 +17,23 @@ internal static class CleanupCommand
         var all = BerthCommand.Flag("--all", "All runs that have ended.");
         var olderThan = BerthCommand.Option("--older-than", "TIME", Ages, text => TimeText.Read(text));
         olderThan.Description = "Runs that ended at least so long ago, 90m, 48h or 7d.";
+        var maxSize = BerthCommand.Option("--max-size", "SIZE", Sizes, text => SizeText.Read(text));
+        maxSize.Description = "The oldest ended runs, until all hold at most so much, 500M or 20G; artefacts go too.";
         var dryRun = BerthCommand.Flag("--dry-run", "Only say what would be removed.");
         var server = Opened.Server();
         var json = BerthCommand.JsonFlag();
         var command = new BerthCommand(
             "cleanup",
-            "Removes workspaces and what else ended runs have left. Records, transcripts and branches stay.",
+            "Removes what ended runs have left. Records, transcripts and branches stay, and artefacts for their time.",
             "berth cleanup --all --dry-run",
             "berth cleanup --older-than 48h",
+            "berth cleanup --max-size 20G --dry-run",
             "berth cleanup 7k3m9xq2")
         {
             run,
             all,
             olderThan,
+            maxSize,
             dryRun,
             server,
             json,
@@ -36,10 +41,11 @@ internal static class CleanupCommand
         command.Validators.Add(result =>
         {
             var isAged = result.GetResult(olderThan) is not null;
-            bool[] ways = [result.GetValue(run) is not null, result.GetValue(all), isAged];
-            if (ways.Count(isAsked => isAsked) != 1)
+            var isBounded = result.GetResult(maxSize) is not null;
+            bool[] ways = [result.GetValue(run) is not null, result.GetValue(all), isAged, isBounded];
+            if (ways.Count(way => way) != 1)
             {
-                result.AddError("Name one RUN, or give --all or --older-than, and only one of them.");
+                result.AddError("Name one RUN, or give --all, --older-than or --max-size, and only one of them.");
             }
         });
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
@@ -47,7 +53,8 @@ internal static class CleanupCommand
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
             var id = parsed.GetValue(run) is { } named ? (await runs.ResolveAsync(named, cancel)).Id : null;
             var report = await runs.CleanUpAsync(
-                new CleanupSelection(id, parsed.GetValue(olderThan)), parsed.GetValue(dryRun), cancel);
+                new CleanupSelection(id, parsed.GetValue(olderThan)) { MostBytes = parsed.GetValue(maxSize) },
+                parsed.GetValue(dryRun), cancel);
             if (parsed.GetValue(json))
             {
                 surroundings.Print(
@@ -58,12 +65,13 @@ internal static class CleanupCommand
                 Show(report, surroundings.Screen());
             }
 
-            var isLeft = report.Runs.Any(cleaned => cleaned.Leaked.Count > 0)
-                || report.Warm.Any(slot => slot.Leaked.Count > 0);
-            return isLeft ? ExitCodes.Failed : ExitCodes.Succeeded;
+            return IsWhole(report) ? ExitCodes.Succeeded : ExitCodes.Failed;
         }));
         return command;
     }
+
+    private static bool IsWhole(CleanupReport report) =>
+        report.Runs.All(cleaned => cleaned.Leaked.Count == 0) && report.Warm.All(slot => slot.Leaked.Count == 0);
 
     private static void Show(CleanupReport report, IScreen screen)
     {

@@ -5,6 +5,7 @@ using Berth.Engine;
 using Berth.Engine.Access;
 using Berth.Engine.Claude;
 using Berth.Engine.Executors.Docker;
+using Berth.Engine.Runs;
 using Berth.Engine.Workflows;
 using Berth.Protocol;
 
@@ -28,6 +29,7 @@ namespace Berth.Commands;
 [JsonSerializable(typeof(MessageReceipt))]
 [JsonSerializable(typeof(InterruptReceipt))]
 [JsonSerializable(typeof(ApprovalReceipt))]
+[JsonSerializable(typeof(IReadOnlyList<Artefact>))]
 [JsonSerializable(typeof(RunImage))]
 [JsonSerializable(typeof(NewToken))]
 [JsonSerializable(typeof(IReadOnlyList<TokenListing>))]

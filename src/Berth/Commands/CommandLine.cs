@@ -64,6 +64,7 @@ internal static class CommandLine
             InterruptCommand.Create(surroundings),
             DecisionCommand.Approve(surroundings),
             DecisionCommand.Deny(surroundings),
+            ArtifactsCommand.Create(surroundings),
             DeliverCommand.Create(surroundings),
             CancelCommand.Create(surroundings),
             CleanupCommand.Create(surroundings),

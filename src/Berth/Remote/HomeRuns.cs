@@ -51,6 +51,12 @@ internal sealed class HomeRuns(BerthEngine engine) : IRunService
     public Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel) =>
         engine.WriteDiffAsync(id, order, output, cancel);
 
+    public Task<IReadOnlyList<Artefact>> ListArtefactsAsync(string id, CancellationToken cancel) =>
+        Task.FromResult(engine.Artefacts.List(id));
+
+    public Task WriteArtefactAsync(string id, string name, Stream output, CancellationToken cancel) =>
+        engine.Artefacts.WriteAsync(id, name, output, cancel);
+
     public Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel) =>
         engine.CleanUpAsync(selection, dryRun, cancel);
 

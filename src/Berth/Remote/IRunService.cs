@@ -51,6 +51,13 @@ internal interface IRunService : IDisposable
     /// <summary>Writes a run's changes; nothing where there are none.</summary>
     Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel);
 
+    /// <summary>What there is of a run to be downloaded.</summary>
+    Task<IReadOnlyList<Artefact>> ListArtefactsAsync(string id, CancellationToken cancel);
+
+    /// <summary>Writes one of these.</summary>
+    /// <exception cref="FailureException"><c>artifact_not_found</c>, <c>changes_gone</c>.</exception>
+    Task WriteArtefactAsync(string id, string name, Stream output, CancellationToken cancel);
+
     /// <summary>Removes what ended runs still have, or says what that is.</summary>
     Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel);
 }

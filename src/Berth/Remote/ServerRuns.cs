@@ -160,8 +160,36 @@ internal sealed class ServerRuns : IRunService
         await answer.Content.CopyToAsync(output, cancel);
     }
 
+    public Task<IReadOnlyList<Artefact>> ListArtefactsAsync(string id, CancellationToken cancel) => AskAsync(
+        HttpMethod.Get, $"runs/{id}/artifacts", ApiJson.Default.IReadOnlyListArtefact, cancel);
+
+    public async Task WriteArtefactAsync(string id, string name, Stream output, CancellationToken cancel)
+    {
+        var path = string.Join('/', name.Split('/').Select(Uri.EscapeDataString));
+        using var answer = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Get, $"runs/{id}/artifacts/{path}"), cancel);
+        try
+        {
+            await using var body = await answer.Content.ReadAsStreamAsync(cancel);
+            await body.CopyToAsync(output, cancel);
+        }
+        catch (Exception broken) when (broken is HttpRequestException or HttpIOException)
+        {
+            throw Unreachable(broken);
+        }
+    }
+
     public async Task<CleanupReport> CleanUpAsync(CleanupSelection selection, bool dryRun, CancellationToken cancel)
     {
+        if (selection.MostBytes is not null)
+        {
+            throw new FailureException(
+                "usage",
+                "--max-size cannot be asked of a server: it bounds a whole home.",
+                "Set BERTH_RETENTION_BYTES for the server, or run berth cleanup on its machine.",
+                Fault.User);
+        }
+
         var ids = selection.RunId is { } one ? [one] : (await ListAsync(all: true, cancel))
             .Where(run => run.State.IsFinal()
                 && time.GetUtcNow() - run.FinishedAt >= (selection.OlderThan ?? TimeSpan.Zero))

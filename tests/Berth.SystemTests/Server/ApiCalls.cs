@@ -26,6 +26,7 @@ internal sealed class ApiCalls(ServerHome server, string run)
     public string PathOf(ApiOperation operation, string? parameter = null) => operation.Path
         .Replace("{id}", parameter ?? (IsTalk(operation) ? Talking : null) ?? run, StringComparison.Ordinal)
         .Replace("{call}", parameter ?? "1", StringComparison.Ordinal)
+        .Replace("{artifact}", parameter ?? "transcript.ndjson", StringComparison.Ordinal)
         .Replace("{name}", parameter ?? Workflow, StringComparison.Ordinal)
         .Replace("{workflow}", parameter ?? "implement", StringComparison.Ordinal)
         .Replace("{file}", parameter ?? "swagger-ui.css", StringComparison.Ordinal);

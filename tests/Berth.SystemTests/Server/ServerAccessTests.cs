@@ -33,6 +33,8 @@ public sealed class ServerAccessTests
         { "POST", $"/api/v1/runs/{Id}/approvals/1", "operator" },
         { "GET", $"/api/v1/runs/{Id}/diff", "viewer" },
         { "GET", $"/api/v1/runs/{Id}/patch", "viewer" },
+        { "GET", $"/api/v1/runs/{Id}/artifacts", "viewer" },
+        { "GET", $"/api/v1/runs/{Id}/artifacts/files/a", "viewer" },
         { "GET", $"/api/v1/runs/{Id}/log", "viewer" },
         { "GET", $"/api/v1/runs/{Id}/events", "viewer" },
     };

@@ -101,7 +101,11 @@ public sealed class SharedQueueTests
             Enumerable.Range(1, events.Count).Select(seq => (long)seq),
             events.Select(entry => entry.GetProperty("seq").GetInt64()));
         Assert.Equal("run_finished", events[^1].GetProperty("data").GetProperty("type").GetString());
-        foreach (var path in new[] { "diff", "patch", "log", "diff?stat=true", "events?after=2&follow=false" })
+        foreach (var path in new[]
+        {
+            "diff", "patch", "log", "diff?stat=true", "events?after=2&follow=false", "artifacts",
+            "artifacts/transcript.ndjson", "artifacts/conversation.jsonl", "artifacts/changes.patch",
+        })
         {
             var there = await one.AskAsync(HttpMethod.Get, $"/api/v1/runs/{id}/{path}", Soon);
             var here = await two.AskAsync(HttpMethod.Get, $"/api/v1/runs/{id}/{path}", Soon);

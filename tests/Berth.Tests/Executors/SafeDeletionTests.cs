@@ -123,7 +123,7 @@ public sealed class SafeDeletionTests : IDisposable
         // Other tests of this process open files meanwhile; a descriptor left open at each level would be far more.
         const int Levels = 5_000;
         const int OpenedByOthers = Levels / 5;
-        MakeDeep(Levels);
+        DeepTree.Make(folder, "workspace", Levels);
         var before = OpenDescriptors();
 
         Assert.Empty(SafeDeletion.Remove(folder, ["workspace"], Ending));
@@ -151,7 +151,7 @@ public sealed class SafeDeletionTests : IDisposable
             Write($"workspace/{i % 10}/{i % 7}/{i}.txt");
         }
 
-        MakeDeep(300);
+        DeepTree.Make(folder, "workspace", 300);
 
         var leaks = await Task.WhenAll(Enumerable.Range(0, 4)
             .Select(_ => Task.Run(() => SafeDeletion.Remove(folder, ["workspace"], Ending), Ending)));
@@ -196,26 +196,5 @@ public sealed class SafeDeletionTests : IDisposable
             WorkingDirectory = folder,
         });
         Assert.Equal(0, (await shell.Exit.WaitAsync(TimeSpan.FromSeconds(30), Ending)).Code);
-    }
-
-    // Each level is made under a short path, then hung into the next one.
-    private void MakeDeep(int depth)
-    {
-        Directory.CreateDirectory(Tree);
-        var deep = Path.Combine(folder, "0");
-        for (var level = 0; level < depth; level++)
-        {
-            var above = Path.Combine(folder, level % 2 == 0 ? "1" : "0");
-            Directory.CreateDirectory(above);
-            File.WriteAllText(Path.Combine(above, "file"), "");
-            if (Directory.Exists(deep))
-            {
-                Directory.Move(deep, Path.Combine(above, "level"));
-            }
-
-            deep = above;
-        }
-
-        Directory.Move(deep, Path.Combine(Tree, "level"));
     }
 }

@@ -106,8 +106,8 @@ public sealed class ConversationsTests : IDisposable
         var file = Conversations.Of(Run)!;
         var kept = new DateTimeOffset(File.GetLastWriteTimeUtc(file));
 
-        Assert.Empty(Conversations.ExpiredOf(Run, kept.AddDays(29)));
-        Assert.Equal([file], Conversations.ExpiredOf(Run, kept.AddDays(31)));
+        Assert.Empty(Artefacts.ExpiredOf(Run, kept.AddDays(29), TimeSpan.FromDays(30)));
+        Assert.Equal([file], Artefacts.ExpiredOf(Run, kept.AddDays(31), TimeSpan.FromDays(30)));
     }
 
     private Task KeepAsync() => Conversations.KeepAsync(Run, Session, new Redactor([Secret]));

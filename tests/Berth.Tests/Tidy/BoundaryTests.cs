@@ -42,6 +42,7 @@ public sealed partial class BoundaryTests
         ["src/Berth.Supervisor/OutputPump.cs"] = "background loop",
         ["src/Berth.Server/BerthServer.cs"] = "request",
         ["src/Berth.Server/Dispatch/Dispatcher.cs"] = "background loop",
+        ["src/Berth.Server/Dispatch/Retention.cs"] = "background loop",
         ["src/Berth.Server/Webhooks/WebhookSender.cs"] = "background loop",
     };
 

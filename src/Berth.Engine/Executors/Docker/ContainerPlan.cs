@@ -54,7 +54,10 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
     internal static void MakeFolders(RunDirectory run)
     {
         const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-        foreach (var folder in new[] { run.Home, run.GatewayFolder, run.AgentFolder, run.CaptureFolder })
+        foreach (var folder in new[]
+        {
+            run.Home, run.GatewayFolder, run.AgentFolder, run.CaptureFolder, run.ArtifactsInside,
+        })
         {
             Directory.CreateDirectory(folder, Private);
         }
@@ -169,6 +172,7 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
         new(run.Workspace, InsidePaths.Workspace, ReadOnly: false),
         new(run.Home, InsidePaths.Home, ReadOnly: false),
         new(run.CaptureFolder, InsidePaths.Capture, ReadOnly: false),
+        new(run.ArtifactsInside, InsidePaths.Artifacts, ReadOnly: false),
         new(run.GatewayFolder, InsidePaths.Gateway, ReadOnly: true),
         new(run.AgentFolder, InsidePaths.Agent, ReadOnly: true),
         .. Programs(wanted.Shape, wanted.Image),

@@ -31,6 +31,7 @@ internal static class ContainerUsers
         foreach (var folder in new[]
         {
             run.Workspace, run.Home, run.GatewayFolder, run.AgentFolder, run.CaptureFolder,
+            run.ArtifactsInside,
         })
         {
             Ownership.Give(folder, Agent);

@@ -63,6 +63,7 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         .. Bound(policy.ExtraMounts),
         "--bind", run.Workspace, InsidePaths.Workspace,
         "--bind", run.Home, InsidePaths.Home,
+        "--bind", run.ArtifactsInside, InsidePaths.Artifacts,
         "--ro-bind", run.GatewayFolder, InsidePaths.Gateway,
         "--ro-bind", run.AgentFolder, InsidePaths.Agent,
         .. policy.Network.Mode == NetworkMode.Allowlist ? Listening(supervisor) : Closing,

@@ -28,7 +28,10 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
                 run.Home,
                 Path.Combine(run.Home, "tmp"),
                 run.AgentFolder,
-                Path.Combine(run.GatewayFolder, RunDirectory.GatewaySocketName));
+                Path.Combine(run.GatewayFolder, RunDirectory.GatewaySocketName))
+            {
+                Artifacts = run.ArtifactsInside,
+            };
     }
 
     /// <summary>Refuses what cannot work, before anything is started.</summary>
@@ -50,7 +53,10 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
     /// is.</summary>
     internal static void Prepare(RunDirectory run, ExecutionPolicy policy)
     {
-        foreach (var folder in new[] { run.Home, run.GatewayFolder, run.AgentFolder, run.CaptureFolder })
+        foreach (var folder in new[]
+        {
+            run.Home, run.GatewayFolder, run.AgentFolder, run.CaptureFolder, run.ArtifactsInside,
+        })
         {
             Directory.CreateDirectory(folder, Private);
         }
