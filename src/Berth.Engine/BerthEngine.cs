@@ -304,6 +304,9 @@ internal sealed class BerthEngine
         return cleanup.RunAsync(selection, dryRun, cancel);
     }
 
+    /// <inheritdoc cref="RunBudgets.Report"/>
+    public BudgetReport Budgets() => new RunBudgets(options, runs.Spending).Report();
+
     /// <summary>What runs can run in, here.</summary>
     public ExecutionPlaces Places { get; }
 

@@ -18,6 +18,7 @@ namespace Berth.Server.Api;
     Converters = [typeof(SnakeCaseEnumConverter<Fault>)])]
 [JsonSerializable(typeof(ProblemDocument))]
 [JsonSerializable(typeof(DiffAnswer))]
+[JsonSerializable(typeof(BudgetReport))]
 [JsonSerializable(typeof(CleanupReport))]
 [JsonSerializable(typeof(ServerVersion))]
 [JsonSerializable(typeof(ServerHealth))]
