@@ -65,7 +65,7 @@ internal static class RunOutcomes
     /// <summary>The outcome of a run that was cancelled before the agent was started.</summary>
     public static RunOutcome CancelledBeforeStart { get; } = new() { State = RunState.Cancelled, Error = Cancelled };
 
-    // The CLI knows no more than that the model did not answer. What it says of its own limits is as true as the budget.
+    // The CLI knows no more than that the model did not answer. What it says of its own limits is as true.
     private static Failure? Stopped(ClaudeVerdict verdict, Failure? budget) =>
         verdict.End is ClaudeEnd.ApiError or ClaudeEnd.GaveUp or ClaudeEnd.Refused or ClaudeEnd.Crashed ? budget : null;
 

@@ -130,7 +130,7 @@ internal static class BudgetFile
             && int.TryParse(text.AsSpan(..^1), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
             && count is >= 1 and <= 1_000_000
                 ? (long)unit.TotalMilliseconds * count
-                : throw Invalid(place, $"\"wallTime\": expected a time such as \"90s\", \"30m\" or \"4h\", found {text}");
+                : throw Invalid(place, $"\"wallTime\": expected a time such as \"90s\" or \"4h\", found {Shown(text)}");
     }
 
     private static string Shown(string? text) => text is null ? "nothing" : $"\"{text}\"";
@@ -147,9 +147,22 @@ internal static class BudgetFile
 }
 
 /// <summary>One rule as it stands in the file.</summary>
-internal sealed record BudgetEntry(
-    string? Scope = null, string? Name = null, string? Period = null, long? Turns = null, long? Tokens = null,
-    decimal? Usd = null, string? WallTime = null);
+internal sealed record BudgetEntry
+{
+    public string? Scope { get; init; }
+
+    public string? Name { get; init; }
+
+    public string? Period { get; init; }
+
+    public long? Turns { get; init; }
+
+    public long? Tokens { get; init; }
+
+    public decimal? Usd { get; init; }
+
+    public string? WallTime { get; init; }
+}
 
 /// <summary>How the file is read: a field that it does not know is an error.</summary>
 [JsonSourceGenerationOptions(

@@ -6,7 +6,7 @@ namespace Berth.Engine.Budgets;
 /// <param name="Stop">The budget of which nothing is left; null where the call may be made.</param>
 internal sealed record CallEntry(Spending Most, string? Day = null, BudgetStop? Stop = null);
 
-/// <summary>Decides on each call of one run's model whether it may be made: the budgets of the run are kept here.</summary>
+/// <summary>Decides on each call of one run whether it may be made: here its budgets are kept.</summary>
 /// <remarks>
 /// A call may be made where what was spent, and what calls in flight may still come to at most, leave something of each
 /// budget. Where only the calls in flight fill one up, the call waits until one of them has ended. So at most one call
@@ -30,7 +30,7 @@ internal sealed class CallAdmission(BudgetLimits limits, Spending before, Shared
 
     /// <summary>Lets everything pass: for a gateway that nobody pays for.</summary>
     public static CallAdmission Free(TimeProvider time) =>
-        new(BudgetLimits.None, Spending.None, SharedBudgets.None, time);
+        new(BudgetLimits.None, Spending.None, SharedBudgets.None(time), time);
 
     /// <summary>Asks to make a call, and waits where that depends on others.</summary>
     /// <param name="most">The most that it can come to.</param>

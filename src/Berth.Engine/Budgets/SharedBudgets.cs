@@ -40,8 +40,8 @@ internal sealed class SharedBudgets
     }
 
     /// <summary>None, and nothing is noted.</summary>
-    public static SharedBudgets None { get; } = new(
-        null, new Spender(string.Empty, string.Empty, string.Empty, string.Empty), [], TimeProvider.System);
+    public static SharedBudgets None(TimeProvider time) => new(
+        null, new Spender(string.Empty, string.Empty, string.Empty, string.Empty), [], time);
 
     /// <summary>Begins, or goes on after a host that died: what that one had set aside is free again.</summary>
     public static SharedBudgets Open(
@@ -56,7 +56,8 @@ internal sealed class SharedBudgets
     public bool HasRules => rules.Count > 0;
 
     /// <summary>The day that a time belongs to: days begin at midnight UTC.</summary>
-    public static string DayOf(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+    public static string DayOf(DateTimeOffset at) =>
+        at.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
     /// <summary>Sets something aside for a call.</summary>
     /// <returns>Null where that depends on other calls, or on the database.</returns>

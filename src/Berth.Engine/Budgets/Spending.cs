@@ -13,15 +13,13 @@ internal sealed record Spending(long Calls = 0, long Turns = 0, long Tokens = 0,
     /// <summary>Nothing.</summary>
     public static Spending None { get; } = new();
 
-    /// <summary>The sum of two. A sum of tokens never goes back to below zero: it stays at the largest number.</summary>
+    /// <summary>The sum of two.</summary>
     public static Spending operator +(Spending a, Spending b) => new(
-        a.Calls + b.Calls, a.Turns + b.Turns, Sum(a.Tokens, b.Tokens), a.Usd + b.Usd, a.WallMs + b.WallMs);
+        a.Calls + b.Calls, a.Turns + b.Turns, a.Tokens + b.Tokens, a.Usd + b.Usd, a.WallMs + b.WallMs);
 
     /// <summary>What is left of one where the other is taken away.</summary>
     public static Spending operator -(Spending a, Spending b) => new(
         a.Calls - b.Calls, a.Turns - b.Turns, a.Tokens - b.Tokens, a.Usd - b.Usd, a.WallMs - b.WallMs);
-
-    private static long Sum(long a, long b) => a > long.MaxValue - b ? long.MaxValue : a + b;
 }
 
 /// <summary>A unit in which a budget is kept.</summary>

@@ -155,5 +155,6 @@ internal sealed class ModelPrices
         return (date > 0 && name.Length - date == 9 && IsDigits(name[(date + 1)..]) ? name[..date] : name).ToString();
     }
 
-    private static bool IsDigits(ReadOnlySpan<char> text) => text.Length > 0 && !text.ContainsAnyExceptInRange('0', '9');
+    private static bool IsDigits(ReadOnlySpan<char> text) =>
+        text.Length > 0 && !text.ContainsAnyExceptInRange('0', '9');
 }

@@ -46,7 +46,7 @@ internal static class PriceFile
         }
         catch (JsonException bad)
         {
-            throw Invalid(file, $"line {(bad.LineNumber ?? 0) + 1}, at {bad.Path ?? "$"}: it is no table of prices", bad);
+            throw Invalid($"{file}:{(bad.LineNumber ?? 0) + 1}", $"no table of prices, at {bad.Path ?? "$"}", bad);
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {

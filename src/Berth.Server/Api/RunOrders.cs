@@ -22,8 +22,8 @@ internal static class RunOrders
     internal static readonly string[] Fields =
     [
         "workflow", "message", "continueFrom", "repository", "ref", "branch", "mode", "model", "maxTurns",
-        "maxTokens", "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "pullRequest", "keep", "labels", "idempotencyKey",
-        "priority",
+        "maxTokens", "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "pullRequest", "keep", "labels",
+        "idempotencyKey", "priority",
     ];
 
     /// <summary>Reads a request.</summary>
