@@ -86,8 +86,8 @@ internal sealed class RunBudgets(BerthOptions options, SpendingStore spending)
             : spenders.Select(one => BudgetView.Of(rule, one.Name, one.Spent));
     }
 
-    private IReadOnlyList<BudgetRule> Rules() =>
-        BudgetFile.Read(options.Budgets ?? Path.Combine(options.Home, "budgets.json"), RepositoryOf);
+    private IReadOnlyList<BudgetRule> Rules() => BudgetFile.Read(
+        options.Budgets ?? Path.Combine(options.Home, "budgets.json"), options.Budgets is not null, RepositoryOf);
 
     private static BudgetLimits LimitsOf(RunPlan plan) => new()
     {

@@ -23,12 +23,14 @@ internal static class BudgetFile
 
     /// <summary>Reads the rules; none where there is no file.</summary>
     /// <param name="file">Its path.</param>
+    /// <param name="mustExist">Whether somebody named it, so that it is missed when it is not there.</param>
     /// <param name="repositoryOf">The one name for a repository that may be written in several ways; null where it
     /// cannot be one.</param>
     /// <exception cref="FailureException"><c>budgets_invalid</c>, <c>budgets_unreadable</c>.</exception>
-    public static IReadOnlyList<BudgetRule> Read(string file, Func<string, string?> repositoryOf)
+    public static IReadOnlyList<BudgetRule> Read(
+        string file, bool mustExist, Func<string, string?> repositoryOf)
     {
-        if (!File.Exists(file))
+        if (!mustExist && !File.Exists(file) && !Directory.Exists(file))
         {
             return [];
         }

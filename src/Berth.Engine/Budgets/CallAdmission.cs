@@ -89,8 +89,9 @@ internal sealed class CallAdmission(BudgetLimits limits, Spending before, Shared
         }
     }
 
-    // Null: it depends on calls in flight.
-    private CallEntry? TryEnter(Spending most)
+    /// <summary>Asks once.</summary>
+    /// <returns>Null where it depends on calls in flight.</returns>
+    internal CallEntry? TryEnter(Spending most)
     {
         lock (gate)
         {

@@ -33,6 +33,9 @@ internal sealed class SpendingStore(Database database, TimeProvider time)
 {
     private const decimal Nano = 1_000_000_000m;
 
+    // What the column can hold of one call, and still be added to others.
+    private const decimal MostUsd = 1_000_000m;
+
     // A call that goes on for longer than this belongs to a host that is no more.
     private static readonly TimeSpan ReservationLife = TimeSpan.FromHours(2);
 
@@ -207,7 +210,11 @@ internal sealed class SpendingStore(Database database, TimeProvider time)
             ("now", Text(time.GetUtcNow())));
 
     // Away from zero: what is given back is what was set aside, and nothing costs less than it does.
-    private static long Rounded(decimal usd) => (long)(usd >= 0 ? Math.Ceiling(usd * Nano) : Math.Floor(usd * Nano));
+    private static long Rounded(decimal usd)
+    {
+        var bounded = Math.Clamp(usd, -MostUsd, MostUsd) * Nano;
+        return (long)(bounded >= 0 ? Math.Ceiling(bounded) : Math.Floor(bounded));
+    }
 
     private static string? ColumnOf(BudgetScope scope) => scope switch
     {
