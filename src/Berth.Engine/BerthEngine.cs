@@ -320,6 +320,9 @@ internal sealed class BerthEngine
     /// <summary>Talks to runs at work.</summary>
     public RunTalk Talk { get; }
 
+    /// <inheritdoc cref="RunBudgets.Report"/>
+    public BudgetReport Budgets() => new RunBudgets(options, runs.Spending).Report();
+
     /// <summary>What runs can run in, here.</summary>
     public ExecutionPlaces Places { get; }
 

@@ -30,6 +30,13 @@ internal sealed record BerthOptions
     /// <c>BERTH_GIT_CREDENTIALS</c>.</summary>
     public string? GitCredentials { get; init; }
 
+    /// <summary>The file of budgets; null for <c>budgets.json</c> in <see cref="Home"/>.
+    /// <c>BERTH_BUDGETS</c>.</summary>
+    public string? Budgets { get; init; }
+
+    /// <summary>The file of models' prices; null for the built-in ones alone. <c>BERTH_MODEL_PRICES</c>.</summary>
+    public string? ModelPrices { get; init; }
+
     /// <summary>How git is run.</summary>
     public GitOptions Git => field ??= new()
     {

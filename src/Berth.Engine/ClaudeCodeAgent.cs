@@ -78,13 +78,13 @@ internal sealed class ClaudeCodeAgent(
             execution = await WorkAsync(flow, executor, cancels, either.Token, stop); // (2) (4) (5)
             await CaptureAsync(flow, execution, stop); // (6)
             await DeliverAsync(flow, stop); // (7)
-            var outcome = RunOutcomes.Of(execution);
+            var outcome = RunOutcomes.Of(execution, flow.BudgetFailure);
             await PushAsync(flow, run with { Outcome = outcome }, cancels, stop);
             return outcome;
         }
         catch (FailureException failed)
         {
-            return RunOutcomes.Failed(execution, failed.Failure);
+            return RunOutcomes.Failed(execution, failed.Failure, flow.BudgetFailure);
         }
         catch (OperationCanceledException) when (execution is null
             && cancels.BeforeStart.IsCancellationRequested
@@ -106,9 +106,11 @@ internal sealed class ClaudeCodeAgent(
     private async Task<Execution> WorkAsync(
         RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken beforeStart, CancellationToken stop)
     {
-        var model = options.Gateway with { Upstream = flow.Plan.Upstream };
+        var budgets = new RunBudgets(options, runs.Spending);
+        var model = options.Gateway with { Upstream = flow.Plan.Upstream, Prices = budgets.Prices() };
         await using var notes = new GatewayNotes(flow, executor);
-        await using var gateway = await ModelGateway.ServeAsync(flow.Directory, model, notes, time, stop);
+        using var admission = budgets.AdmissionOf(flow.Id, flow.Plan, flow.Progress, time);
+        await using var gateway = await ModelGateway.ServeAsync(flow.Directory, model, notes, admission, time, stop);
         await using var proxy = flow.Plan.Network.Mode == NetworkMode.Allowlist
             ? new EgressProxy(flow.Directory, RunNetwork.ProxyOf(options, flow.Plan.Network), notes, time)
             : null;

@@ -2,6 +2,8 @@ using System.Data.Common;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
+using Berth.Engine.Budgets;
+using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Gateway;
 using Berth.Engine.Network;
@@ -18,6 +20,7 @@ internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDis
 {
     // The model's refusals end runs, so there are few; connections are told up to a number.
     private const int MaxPending = 1024;
+    private const int LongestModel = 100;
 
     // The journal keeps every event of ours, so what the agent can cause without end needs one.
     private const int MostConnectionsTold = 1000;
@@ -49,7 +52,46 @@ internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDis
             before.Requests + totals.Requests,
             before.InputTokens + totals.InputTokens,
             before.OutputTokens + totals.OutputTokens,
-            before.Refusals + totals.Refusals),
+            before.Refusals + totals.Refusals)
+        {
+            CacheReadTokens = before.CacheReadTokens + totals.CacheReadTokens,
+            CacheWriteTokens = before.CacheWriteTokens + totals.CacheWriteTokens,
+            CacheWrite1hTokens = before.CacheWrite1hTokens + totals.CacheWrite1hTokens,
+            Turns = before.Turns + totals.Turns,
+            CostUsd = before.CostUsd + totals.CostUsd,
+        },
+    });
+
+    /// <summary>A budget stopped a call; of a run's many the first is told, and is why it ends.</summary>
+    public void BudgetSpent(BudgetStop stop)
+    {
+        lock (gate)
+        {
+            if (flow.Progress.BudgetStop is not null)
+            {
+                return;
+            }
+
+            Count(progress => progress with { BudgetStop = stop });
+        }
+
+        Write(new JsonObject
+        {
+            ["type"] = BerthEvents.BudgetSpent,
+            ["scope"] = stop.Scope.ToString().ToLowerInvariant(),
+            ["name"] = stop.Name,
+            ["limit"] = stop.Limit,
+            ["spent"] = stop.Spent,
+            ["message"] = flow.Redact(stop.Message),
+        });
+    }
+
+    public void Unpriced(string model) => Write(new JsonObject
+    {
+        ["type"] = BerthEvents.Notice,
+        ["message"] = flow.Redact(
+            $"The prices of the model {ResultFailures.OneLine(model, LongestModel)} are not known: it is reckoned at "
+            + "the dearest that are. BERTH_MODEL_PRICES can name them."),
     });
 
     /// <summary>This host took the run over from one that had died.</summary>

@@ -58,6 +58,9 @@ internal sealed class RunFlow
     public bool MayPushLater =>
         Plan.PushRemote is not null && Progress is { DeliveredBranch: not null, Push: not { State: PushState.Pushed } };
 
+    /// <summary>What it means that the gateway stopped it, where a budget was spent; else null.</summary>
+    public Failure? BudgetFailure => Progress.BudgetStop?.ToFailure(Id);
+
     public RunPlan Plan { get; }
 
     public RunDirectory Directory { get; }

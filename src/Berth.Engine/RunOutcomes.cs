@@ -14,7 +14,9 @@ internal static class RunOutcomes
     private const string CaptureCancelled = "capture_cancelled";
 
     /// <summary>The outcome of a run whose execution ended.</summary>
-    public static RunOutcome Of(Execution execution)
+    /// <param name="execution">What came of it.</param>
+    /// <param name="budget">What it means that the gateway stopped it, where a budget was spent.</param>
+    public static RunOutcome Of(Execution execution, Failure? budget = null)
     {
         var found = execution.Recovered;
         if (found.Exit is not { } exit)
@@ -29,7 +31,7 @@ internal static class RunOutcomes
             { Cause: ExitCause.Cancelled } => (RunState.Cancelled, verdict.Failure ?? Cancelled),
             // A result that was there before the time was up still counts.
             { Cause: ExitCause.TimedOut } when !verdict.Succeeded => (RunState.TimedOut, verdict.Failure),
-            _ when !verdict.Succeeded => (RunState.Failed, verdict.Failure),
+            _ when !verdict.Succeeded => (RunState.Failed, Stopped(verdict, budget) ?? verdict.Failure),
             { Capture: { State: CaptureState.Failed, Failure: { Code: CaptureCancelled } ended } } =>
                 (RunState.Cancelled, ended),
             { Capture: { State: CaptureState.Failed, Failure: var failure } } => (RunState.Failed, failure),
@@ -42,9 +44,9 @@ internal static class RunOutcomes
     }
 
     /// <summary>The outcome of a run that a step refused; what the agent had done and said still counts.</summary>
-    public static RunOutcome Failed(Execution? execution, Failure failure)
+    public static RunOutcome Failed(Execution? execution, Failure failure, Failure? budget = null)
     {
-        var outcome = execution is null ? new RunOutcome { State = RunState.Failed } : Of(execution);
+        var outcome = execution is null ? new RunOutcome { State = RunState.Failed } : Of(execution, budget);
         var state = failure.Code is RunPush.CancelledCode ? RunState.Cancelled : RunState.Failed;
         return outcome with
         {
@@ -62,6 +64,10 @@ internal static class RunOutcomes
 
     /// <summary>The outcome of a run that was cancelled before the agent was started.</summary>
     public static RunOutcome CancelledBeforeStart { get; } = new() { State = RunState.Cancelled, Error = Cancelled };
+
+    // The CLI knows no more than that the model did not answer. What it says of its own limits is as true.
+    private static Failure? Stopped(ClaudeVerdict verdict, Failure? budget) =>
+        verdict.End is ClaudeEnd.ApiError or ClaudeEnd.GaveUp or ClaudeEnd.Refused or ClaudeEnd.Crashed ? budget : null;
 
     private static Failure Cancelled => new("cancelled", "The run was cancelled.", string.Empty, Fault.Nobody);
 

@@ -33,6 +33,9 @@ internal sealed record RunRequest
     /// <summary>US dollars; more than 0, at most 10,000.</summary>
     public decimal? MaxBudgetUsd { get; init; }
 
+    /// <summary>Tokens read and written in the whole conversation; 1 to 1,000,000,000,000.</summary>
+    public long? MaxTokens { get; init; }
+
     /// <summary>1 second to 24 hours.</summary>
     public TimeSpan? Timeout { get; init; }
 

@@ -34,7 +34,9 @@ internal sealed class RunSubmission(
             "Remove it.");
         var input = ClaudeCommandLine.InputLine(request.Message);
         var environment = Merge(workflow.Environment, request.Environment);
-        var plan = await PlanAsync(request, workflow, environment, id, cancel);
+        var plan = new RunBudgets(options, runs.Spending).Checked(
+            await PlanAsync(request, workflow, environment, id, cancel),
+            request.Continue is { } earlier ? runs.Find(earlier) : null);
         var secrets = SharedQueue.SecretsOf(options, environment);
 
         // It is shown in lists, and goes into the commit's message.
@@ -150,6 +152,7 @@ internal sealed class RunSubmission(
             Model = Checked(request.Model ?? workflow.Settings.Model),
             MaxTurns = InRange(request.MaxTurns ?? workflow.Settings.MaxTurns),
             MaxBudgetUsd = InRange(request.MaxBudgetUsd ?? workflow.Settings.MaxBudgetUsd),
+            MaxTokens = request.MaxTokens ?? workflow.Settings.MaxTokens,
             Timeout = request.Timeout ?? workflow.Settings.Timeout ?? options.Timeout,
             IdleStop = workflow.Settings.IdleTimeout ?? options.IdleStop,
             Network = policy.Network,

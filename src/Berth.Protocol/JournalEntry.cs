@@ -88,6 +88,10 @@ public static class BerthEvents
     /// <c>message</c>.</summary>
     public const string ModelRefused = "model_refused";
 
+    /// <summary>A call of the model was not made: a budget is spent. <c>scope</c>, <c>name</c>, <c>limit</c>,
+    /// <c>spent</c>, <c>message</c>. Said once in a run.</summary>
+    public const string BudgetSpent = "budget_spent";
+
     /// <summary>A connection through the egress proxy has ended. <c>host</c>, <c>port</c>, <c>bytesUp</c>,
     /// <c>bytesDown</c>, <c>durationMs</c>; where there was none, <c>failure</c>.</summary>
     public const string NetworkConnection = "network_connection";

@@ -12,7 +12,7 @@ internal static class ExitCodes
     /// <summary>Bad usage or settings: nothing was done.</summary>
     public const int Usage = 2;
 
-    /// <summary>A limit was reached: turns or budget.</summary>
+    /// <summary>A limit was reached: turns, tokens or budget.</summary>
     public const int Limit = 3;
 
     public const int TimedOut = 4;
@@ -29,7 +29,9 @@ internal static class ExitCodes
     private static readonly HashSet<string> LimitCodes = new(StringComparer.Ordinal)
     {
         "max_turns_reached",
+        "max_tokens_reached",
         "budget_reached",
+        "day_budget_reached",
     };
 
     private static readonly HashSet<string> UnavailableCodes = new(StringComparer.Ordinal)

@@ -14,7 +14,7 @@ internal static class SettingsTable
     /// <summary>The table.</summary>
     public static IReadOnlyList<Setting> All { get; } =
     [
-        .. Places(), .. Sources(), .. Docker(), .. Limits(), .. PolicySettings.All, .. Bounds(),
+        .. Places(), .. Sources(), .. Docker(), .. Limits(), .. PolicySettings.All, .. Bounds(), .. BudgetSettings.All,
         .. RetentionSettings.All, .. ServerSettings.All, .. WebhookSettings.All, .. Model(),
     ];
 

@@ -210,6 +210,11 @@ internal static class MessageJson
         ["output_tokens"] = output,
         ["cache_read_input_tokens"] = usage.CacheRead,
         ["cache_creation_input_tokens"] = usage.CacheWrite,
+        ["cache_creation"] = new JsonObject
+        {
+            ["ephemeral_5m_input_tokens"] = usage.CacheWrite - usage.CacheWrite1h,
+            ["ephemeral_1h_input_tokens"] = usage.CacheWrite1h,
+        },
     };
 
     /// <summary>A tool call.</summary>

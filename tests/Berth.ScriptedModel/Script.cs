@@ -48,6 +48,9 @@ internal sealed record Turn
 /// <summary>Token counts as the API reports them.</summary>
 internal sealed record Usage(long Input, long Output, long CacheRead, long CacheWrite)
 {
+    /// <summary>Of the tokens written to the cache, those that are kept for an hour.</summary>
+    public long CacheWrite1h { get; init; }
+
     /// <summary>What a turn reports that does not say.</summary>
     public static Usage Default { get; } = new(1000, 100, 0, 0);
 }

@@ -88,7 +88,10 @@ internal sealed class ScriptParser
                         named.Number("in") ?? Usage.Default.Input,
                         named.Number("out") ?? Usage.Default.Output,
                         named.Number("cache-read") ?? 0,
-                        named.Number("cache-write") ?? 0),
+                        named.Number("cache-write") ?? 0)
+                    {
+                        CacheWrite1h = named.Number("cache-write-1h") ?? 0,
+                    },
                 };
                 return true;
             case "stop":

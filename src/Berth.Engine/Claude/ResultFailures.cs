@@ -18,12 +18,12 @@ internal static class ResultFailures
             { Subtype: "error_max_turns" } or { TerminalReason: "max_turns" } => (ClaudeEnd.MaxTurns, new(
                 "max_turns_reached",
                 Invariant($"Claude reached its limit of turns after {evidence.Turns}."),
-                "Give it more with --max-turns, or a smaller thing to do. What it had done until then is kept.",
+                "Go on with --continue and more --max-turns, or a smaller thing to do. Its work until then is kept.",
                 Fault.Nobody)),
             { Subtype: "error_max_budget_usd" } or { TerminalReason: "budget_exhausted" } => (ClaudeEnd.Budget, new(
                 "budget_reached",
                 Invariant($"Claude reached its limit of money; it spent about ${evidence.CostUsd:0.00##}."),
-                "Give it more with --max-budget-usd, or a smaller thing to do. What it had done until then is kept.",
+                "Go on with --continue and more --max-budget-usd. What it had done until then is kept.",
                 Fault.Nobody)),
             { Subtype: "error_max_structured_output_retries" } => (ClaudeEnd.GaveUp, new(
                 "structured_output_invalid",

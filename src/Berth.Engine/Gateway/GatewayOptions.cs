@@ -35,6 +35,9 @@ internal sealed record GatewayOptions
     /// <summary>How long the upstream may be silent in an answer. Default 5 minutes.</summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>What calls cost. Default: the prices of the pinned CLI.</summary>
+    public ModelPrices Prices { get; init; } = ModelPrices.Listed;
+
     /// <summary>Whether anything was given to authenticate with.</summary>
     public bool HasCredential => ApiKey is not null || AuthToken is not null || OAuthToken is not null;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using Berth.Engine.Budgets;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -23,6 +24,12 @@ internal interface IGatewayObserver
 
     /// <summary>The upstream refused for good, after the retries.</summary>
     void Refused(int status, string message);
+
+    /// <summary>A call was not forwarded: a budget is spent.</summary>
+    void BudgetSpent(BudgetStop stop);
+
+    /// <summary>A model answered whose prices are not known; said once. The name is what the upstream said.</summary>
+    void Unpriced(string model);
 }
 
 /// <summary>
@@ -41,7 +48,10 @@ internal sealed class ModelGateway : IAsyncDisposable
     private const int MaxConnections = 64;
     private const int Forbidden = 403;
     private const string Hello = "/api/hello";
-    private static readonly string[] Forwarded = ["/v1/messages", "/v1/messages/count_tokens"];
+    private static readonly string[] Forwarded = [Messages, "/v1/messages/count_tokens"];
+
+    /// <summary>Where the model is asked for an answer, which costs something.</summary>
+    internal const string Messages = "/v1/messages";
 
     private const UnixFileMode EveryUser = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
         | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
@@ -69,14 +79,15 @@ internal sealed class ModelGateway : IAsyncDisposable
     /// <param name="directory">The run's directory; its gateway folder is there.</param>
     /// <param name="options">The upstream.</param>
     /// <param name="observer">Who is told what passes.</param>
+    /// <param name="admission">What may be spent.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cancel">Gives up starting.</param>
     public static async Task<ModelGateway> ServeAsync(
-        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, TimeProvider time,
-        CancellationToken cancel)
+        RunDirectory directory, GatewayOptions options, IGatewayObserver observer, CallAdmission admission,
+        TimeProvider time, CancellationToken cancel)
     {
         var gateway = new ModelGateway(
-            new SocketFolder(directory.GatewayFolder), new UpstreamClient(options, observer, time));
+            new SocketFolder(directory.GatewayFolder), new UpstreamClient(options, observer, admission, time));
         try
         {
             await gateway.server.StartAsync(new Application(gateway.upstream), cancel);

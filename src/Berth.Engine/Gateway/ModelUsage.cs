@@ -7,8 +7,34 @@ namespace Berth.Engine.Gateway;
 /// <param name="Refusals">Calls that were refused for good.</param>
 internal sealed record ModelUsage(long Requests = 0, long InputTokens = 0, long OutputTokens = 0, long Refusals = 0)
 {
+    /// <summary>Of the tokens read, those that came from the cache.</summary>
+    public long CacheReadTokens { get; init; }
+
+    /// <summary>Of the tokens read, those that were written to the cache.</summary>
+    public long CacheWriteTokens { get; init; }
+
+    /// <summary>Of those, the ones that are kept for an hour.</summary>
+    public long CacheWrite1hTokens { get; init; }
+
+    /// <summary>Searches of the web that the model's service made.</summary>
+    public long WebSearches { get; init; }
+
+    /// <summary>Whole answers in the main conversation.</summary>
+    public long Turns { get; init; }
+
+    /// <summary>What it cost, in US dollars, by <see cref="ModelPrices"/>.</summary>
+    public decimal CostUsd { get; init; }
+
     /// <summary>The sum of two.</summary>
     public static ModelUsage operator +(ModelUsage a, ModelUsage b) => new(
         a.Requests + b.Requests, a.InputTokens + b.InputTokens, a.OutputTokens + b.OutputTokens,
-        a.Refusals + b.Refusals);
+        a.Refusals + b.Refusals)
+    {
+        CacheReadTokens = a.CacheReadTokens + b.CacheReadTokens,
+        CacheWriteTokens = a.CacheWriteTokens + b.CacheWriteTokens,
+        CacheWrite1hTokens = a.CacheWrite1hTokens + b.CacheWrite1hTokens,
+        WebSearches = a.WebSearches + b.WebSearches,
+        Turns = a.Turns + b.Turns,
+        CostUsd = a.CostUsd + b.CostUsd,
+    };
 }

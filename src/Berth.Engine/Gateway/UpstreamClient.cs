@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
+using Berth.Engine.Budgets;
 using Microsoft.AspNetCore.Http;
 
 namespace Berth.Engine.Gateway;
@@ -31,6 +32,8 @@ internal sealed class UpstreamClient : IDisposable
         "Trailer", "Upgrade", "Proxy-Authorization", "Proxy-Connection", "Authorization", "x-api-key", "Cookie",
     };
 
+    private static readonly ModelUsage Nothing = new();
+
     private readonly GatewayOptions options;
     private readonly IGatewayObserver observer;
     private readonly TimeProvider time;
@@ -44,18 +47,55 @@ internal sealed class UpstreamClient : IDisposable
     };
 
     private readonly HttpClient client;
+    private readonly CallAdmission admission;
     private ModelUsage totals = new();
+    private bool hasSaidUnpriced;
 
-    public UpstreamClient(GatewayOptions options, IGatewayObserver observer, TimeProvider time)
+    public UpstreamClient(
+        GatewayOptions options, IGatewayObserver observer, CallAdmission admission, TimeProvider time)
     {
         this.options = options;
         this.observer = observer;
+        this.admission = admission;
         this.time = time;
         client = new HttpClient(connections, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
-    /// <summary>Forwards a call and streams its answer back.</summary>
+    /// <summary>Forwards a call and streams its answer back, unless a budget is spent.</summary>
     public async Task ForwardAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    {
+        var call = ModelCall.Read(context.Request.Headers, body, options.Prices);
+        if (!string.Equals(context.Request.Path.Value, ModelGateway.Messages, StringComparison.Ordinal))
+        {
+            Count(await SendOnAsync(context, body, call));
+            return;
+        }
+
+        var entry = await admission.EnterAsync(call.Most, context.RequestAborted);
+        if (entry.Stop is { } stop)
+        {
+            observer.BudgetSpent(stop);
+            await ModelGateway.RefuseAsync(
+                context, StatusCodes.Status402PaymentRequired, "billing_error", stop.Message);
+            return;
+        }
+
+        var used = new ModelUsage();
+        try
+        {
+            used = await SendOnAsync(context, body, call);
+        }
+        finally
+        {
+            Count(used);
+            admission.Leave(entry, new Spending(
+                used.Requests, used.Turns, used.InputTokens + used.OutputTokens, used.CostUsd));
+        }
+    }
+
+    /// <summary>Sends a call, again where that may help, and answers it.</summary>
+    /// <returns>What it came to.</returns>
+    private async Task<ModelUsage> SendOnAsync(HttpContext context, ReadOnlyMemory<byte> body, ModelCall call)
     {
         var started = time.GetTimestamp();
         for (var attempt = 0; ; attempt++)
@@ -66,14 +106,13 @@ internal sealed class UpstreamClient : IDisposable
             {
                 if (response is { IsSuccessStatusCode: true })
                 {
-                    await PassOnAsync(context, response);
-                    return;
+                    return UsageOf(await PassOnAsync(context, response), call);
                 }
 
                 if (!mayRetry || DelayBefore(attempt, response) is not { } delay)
                 {
                     await RefuseAsync(context, response, failure);
-                    return;
+                    return new ModelUsage(Refusals: 1);
                 }
 
                 await Task.Delay(delay, time, context.RequestAborted);
@@ -167,7 +206,7 @@ internal sealed class UpstreamClient : IDisposable
         return TimeSpan.FromMilliseconds(longest * (0.75 + (RandomNumberGenerator.GetInt32(1000) / 4000.0)));
     }
 
-    private async Task PassOnAsync(HttpContext context, HttpResponseMessage response)
+    private async Task<AnswerUsage> PassOnAsync(HttpContext context, HttpResponseMessage response)
     {
         var streamed = string.Equals(
             response.Content.Headers.ContentType?.MediaType,
@@ -196,10 +235,28 @@ internal sealed class UpstreamClient : IDisposable
             // The answer has begun, so it can only be cut; a clean end would be taken for a complete answer.
             context.Abort();
         }
-        finally
+
+        return meter.Usage;
+    }
+
+    private ModelUsage UsageOf(AnswerUsage answer, ModelCall call)
+    {
+        if (answer.Model is { } model && options.Prices.Find(model) is null
+            && (call.Model is null || options.Prices.Find(call.Model) is null)
+            && !Interlocked.Exchange(ref hasSaidUnpriced, true))
         {
-            Count(meter.Usage);
+            observer.Unpriced(model);
         }
+
+        return new ModelUsage(1, answer.AllInput, answer.Output)
+        {
+            CacheReadTokens = answer.CacheRead,
+            CacheWriteTokens = answer.CacheWrite + answer.CacheWrite1h,
+            CacheWrite1hTokens = answer.CacheWrite1h,
+            WebSearches = answer.WebSearches,
+            Turns = call.IsMain && answer.IsWhole ? 1 : 0,
+            CostUsd = options.Prices.CostOf(answer, call.Model),
+        };
     }
 
     private async ValueTask<int> ReadAsync(Stream from, byte[] buffer, HttpContext context)
@@ -216,7 +273,6 @@ internal sealed class UpstreamClient : IDisposable
     private async Task RefuseAsync(HttpContext context, HttpResponseMessage? response, string? failure)
     {
         var status = response is null ? StatusCodes.Status502BadGateway : (int)response.StatusCode;
-        Count(new ModelUsage(Refusals: 1));
         observer.Refused(status, failure
             ?? $"The model at {options.Upstream.Host} answered {ModelGateway.Text(status)}.");
         if (response is null)
@@ -251,6 +307,11 @@ internal sealed class UpstreamClient : IDisposable
 
     private void Count(ModelUsage usage)
     {
+        if (usage == Nothing)
+        {
+            return;
+        }
+
         lock (gate)
         {
             totals += usage;

@@ -14,13 +14,19 @@ internal sealed class UsageMeter(bool streamed)
 {
     private const int MaxLineBytes = 1024 * 1024;
     private const int MaxWholeBytes = 32 * 1024 * 1024;
+
+    // What a delta's event has beside its text, and how many bytes of text make a token: for answers that are cut off.
+    private const int DeltaFrame = 100;
+    private const int BytesOfToken = 4;
+
     private readonly ArrayBufferWriter<byte> pending = new();
     private bool overflow;
-    private long input;
-    private long output;
+    private AnswerUsage told = new();
+    private long passed;
 
-    /// <summary>The counts so far.</summary>
-    public ModelUsage Usage => new(1, input, output);
+    /// <summary>What was used so far. The output of an answer that was cut off before it told is reckoned by what has
+    /// passed: whoever reads an answer and goes away before its end has had it all the same.</summary>
+    public AnswerUsage Usage => told.IsWhole ? told : told with { Output = Math.Max(told.Output, passed) };
 
     /// <summary>Takes the next bytes.</summary>
     public void Read(ReadOnlySpan<byte> bytes)
@@ -61,6 +67,11 @@ internal sealed class UsageMeter(bool streamed)
             line = line["data:"u8.Length..];
         }
 
+        if (line.IndexOf("_delta\""u8) >= 0)
+        {
+            passed += Math.Max(1, (line.Length - DeltaFrame) / BytesOfToken);
+        }
+
         if (!overflow && line.IndexOf("\"usage\""u8) >= 0)
         {
             ReadCounts(line);
@@ -77,17 +88,14 @@ internal sealed class UsageMeter(bool streamed)
             var reader = new Utf8JsonReader(json);
             using var document = JsonDocument.ParseValue(ref reader);
             var root = document.RootElement;
-            if (root.TryGetProperty("message", out var message))
+            var model = root.TryGetProperty("message", out var message) ? message : root;
+            if (model.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object)
             {
-                root = message;
-            }
-
-            if (root.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object)
-            {
-                input = Math.Max(
-                    input,
-                    Sum(usage, "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"));
-                output = Math.Max(output, Sum(usage, "output_tokens"));
+                told = told.Joined(usage) with
+                {
+                    Model = TextOf(model, "model") ?? told.Model,
+                    IsWhole = told.IsWhole || HasStopped(root),
+                };
             }
         }
         catch (JsonException)
@@ -100,19 +108,14 @@ internal sealed class UsageMeter(bool streamed)
         }
     }
 
-    private static long Sum(JsonElement usage, params ReadOnlySpan<string> names)
-    {
-        long sum = 0;
-        foreach (var name in names)
-        {
-            if (usage.TryGetProperty(name, out var count)
-                && count.ValueKind == JsonValueKind.Number
-                && count.TryGetInt64(out var n))
-            {
-                sum += n;
-            }
-        }
+    // In a stream the reason to stop comes with the last counts; a whole answer has it beside them.
+    private static bool HasStopped(JsonElement root) => TextOf(root, "stop_reason") is not null
+        || (root.TryGetProperty("delta", out var delta) && TextOf(delta, "stop_reason") is not null);
 
-        return sum;
-    }
+    private static string? TextOf(JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object
+        && element.TryGetProperty(name, out var value)
+        && value.ValueKind == JsonValueKind.String
+            ? value.GetString()
+            : null;
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Berth.Engine.Budgets;
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Network;
@@ -21,6 +22,8 @@ namespace Berth.Engine.Runs;
         typeof(SnakeCaseEnumConverter<SandboxKind>),
         typeof(SnakeCaseEnumConverter<NetworkMode>),
         typeof(SnakeCaseEnumConverter<PushState>),
+        typeof(SnakeCaseEnumConverter<BudgetScope>),
+        typeof(SnakeCaseEnumConverter<BudgetUnit>),
     ])]
 [JsonSerializable(typeof(RunPlan))]
 [JsonSerializable(typeof(RunProgress))]

@@ -1,3 +1,4 @@
+using Berth.Engine.Budgets;
 using Berth.Engine.Claude;
 using Berth.Engine.Executors;
 using Berth.Engine.Network;
@@ -60,6 +61,12 @@ internal sealed record RunPlan
     public int? MaxTurns { get; init; }
 
     public decimal? MaxBudgetUsd { get; init; }
+
+    /// <summary>The most tokens, read and written, of the whole conversation; null for no limit.</summary>
+    public long? MaxTokens { get; init; }
+
+    /// <summary>What the runs have spent whose conversation it goes on with; null where there are none.</summary>
+    public Spending? SpentBefore { get; init; }
 
     /// <summary>How long the agent may run. 1 second to 24 hours.</summary>
     public required TimeSpan Timeout { get; init; }

@@ -1,3 +1,4 @@
+using Berth.Engine.Budgets;
 using Berth.Engine.Claude;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
@@ -108,6 +109,9 @@ internal sealed record RunProgress
         init => field = value ?? WaitingCalls.None;
     } = WaitingCalls.None;
 
+    /// <summary>The budget by which a call of its model was stopped first, or null.</summary>
+    public BudgetStop? BudgetStop { get; init; }
+
     /// <summary>What the egress proxy counted, likewise. A run of an older version had none.</summary>
     public NetworkCounts Network
     {
@@ -151,7 +155,23 @@ internal sealed record PhaseStarts
 }
 
 /// <summary>What passed through the gateway: counted where the agent cannot forge it.</summary>
-internal sealed record GatewayCounts(long Requests = 0, long InputTokens = 0, long OutputTokens = 0, long Refusals = 0);
+internal sealed record GatewayCounts(long Requests = 0, long InputTokens = 0, long OutputTokens = 0, long Refusals = 0)
+{
+    /// <summary>Of the tokens read, those that came from the cache. A run of an older version has none.</summary>
+    public long CacheReadTokens { get; init; }
+
+    /// <summary>Of the tokens read, those that were written to the cache, likewise.</summary>
+    public long CacheWriteTokens { get; init; }
+
+    /// <summary>Of those, the ones that are kept for an hour.</summary>
+    public long CacheWrite1hTokens { get; init; }
+
+    /// <summary>Whole answers in the main conversation, likewise.</summary>
+    public long Turns { get; init; }
+
+    /// <summary>US dollars, likewise.</summary>
+    public decimal CostUsd { get; init; }
+}
 
 /// <summary>What passed through the egress proxy, and what did not.</summary>
 internal sealed record NetworkCounts(long Connections = 0, long Refusals = 0, long BytesUp = 0, long BytesDown = 0);

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Globalization;
 using System.Text.Json;
+using Berth.Engine.Budgets;
 using Berth.Engine.Storage;
 using Berth.Protocol;
 
@@ -23,6 +24,9 @@ internal sealed class RunStore(Database database, string home, TimeProvider time
         "id, state, plan, created_at, started_at, finished_at, cancel, cleanup, progress, outcome, server";
 
     private const string FinalStates = "('succeeded', 'failed', 'cancelled', 'timed_out', 'lost')";
+
+    /// <summary>What runs have spent, in the same database.</summary>
+    public SpendingStore Spending { get; } = new(database, time);
 
     /// <summary>Whether other homes have runs in it too.</summary>
     public bool AreShared => database.IsShared;

@@ -38,6 +38,12 @@ internal sealed record RunView
 
     public int? MaxTurns { get; init; }
 
+    /// <summary>Tokens read and written in the whole conversation; null for no limit.</summary>
+    public long? MaxTokens { get; init; }
+
+    /// <summary>US dollars for the whole conversation; null for no limit.</summary>
+    public decimal? MaxBudgetUsd { get; init; }
+
     public decimal CostUsd { get; init; }
 
     public required TokenCounts Tokens { get; init; }
@@ -134,6 +140,8 @@ internal sealed record RunView
             Signal = outcome?.Signal,
             Turns = outcome?.Turns ?? 0,
             MaxTurns = run.Plan.MaxTurns,
+            MaxTokens = run.Plan.MaxTokens,
+            MaxBudgetUsd = run.Plan.MaxBudgetUsd,
             CostUsd = outcome?.CostUsd ?? 0,
             Tokens = outcome?.Tokens ?? TokenCounts.None,
             PermissionDenials = outcome?.PermissionDenials ?? [],

@@ -54,6 +54,14 @@ internal abstract class Database
         string sql, Func<DbDataReader, T> read, params ReadOnlySpan<(string Name, object? Value)> values)
     {
         using var connection = Connect();
+        return Query(connection, sql, read, values);
+    }
+
+    /// <summary>Reads rows, on a connection that has a transaction.</summary>
+    public static List<T> Query<T>(
+        DbConnection connection, string sql, Func<DbDataReader, T> read,
+        params ReadOnlySpan<(string Name, object? Value)> values)
+    {
         using var command = Command(connection, sql, values);
         using var reader = command.ExecuteReader();
         var rows = new List<T>();

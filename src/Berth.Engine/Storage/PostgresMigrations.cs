@@ -96,5 +96,25 @@ internal static class PostgresMigrations
         );
         create index webhooks_by_due on webhooks (receiver, due_at);
         """,
+        """
+        create table spending (
+            day text collate "C" not null,
+            run_id text collate "C" not null,
+            workflow text collate "C" not null,
+            repository text collate "C" not null,
+            owner text collate "C" not null,
+            calls bigint not null,
+            turns bigint not null,
+            tokens bigint not null,
+            nano_usd bigint not null,
+            wall_ms bigint not null,
+            reserved_turns bigint not null,
+            reserved_tokens bigint not null,
+            reserved_nano_usd bigint not null,
+            reserved_at text collate "C" not null,
+            primary key (day, run_id)
+        );
+        create index spending_by_run on spending (run_id);
+        """,
     ];
 }

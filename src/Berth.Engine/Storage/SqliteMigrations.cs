@@ -98,5 +98,25 @@ internal static class SqliteMigrations
         ) strict;
         create index webhooks_by_due on webhooks (receiver, due_at);
         """,
+        """
+        create table spending (
+            day text not null,
+            run_id text not null,
+            workflow text not null,
+            repository text not null,
+            owner text not null,
+            calls integer not null,
+            turns integer not null,
+            tokens integer not null,
+            nano_usd integer not null,
+            wall_ms integer not null,
+            reserved_turns integer not null,
+            reserved_tokens integer not null,
+            reserved_nano_usd integer not null,
+            reserved_at text not null,
+            primary key (day, run_id)
+        ) strict;
+        create index spending_by_run on spending (run_id);
+        """,
     ];
 }

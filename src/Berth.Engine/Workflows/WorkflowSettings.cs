@@ -17,6 +17,9 @@ internal sealed record WorkflowSettings
     /// <summary>The highest budget that may be asked for, in US dollars.</summary>
     public const decimal HighestBudget = 10_000m;
 
+    /// <summary>The most tokens that may be asked for.</summary>
+    public const long MostTokens = 1_000_000_000_000;
+
     /// <summary><c>mode</c>: where it runs, <c>local</c>, <c>docker</c> or <c>auto</c>.</summary>
     public string? Mode { get; init; }
 
@@ -28,6 +31,9 @@ internal sealed record WorkflowSettings
 
     /// <summary><c>maxBudgetUsd</c>: US dollars, more than 0, at most 10000.</summary>
     public decimal? MaxBudgetUsd { get; init; }
+
+    /// <summary><c>maxTokens</c>: tokens read and written in the whole conversation, 1 to 1000000000000.</summary>
+    public long? MaxTokens { get; init; }
 
     /// <summary><c>timeout</c>: how long the agent may run, <c>1s</c> to <c>24h</c>.</summary>
     public TimeSpan? Timeout { get; init; }
@@ -87,6 +93,7 @@ internal sealed record WorkflowSettings
         ["model"] = (settings, value) => settings with { Model = ModelName(value) },
         ["maxTurns"] = (settings, value) => settings with { MaxTurns = Turns(value) },
         ["maxBudgetUsd"] = (settings, value) => settings with { MaxBudgetUsd = Budget(value) },
+        ["maxTokens"] = (settings, value) => settings with { MaxTokens = Tokens(value) },
         ["timeout"] = (settings, value) => settings with { Timeout = Duration(value) },
         ["idleTimeout"] = (settings, value) => settings with { IdleTimeout = Duration(value) },
         ["permissionMode"] = (settings, value) => settings with { PermissionMode = Permission(value) },
@@ -175,6 +182,13 @@ internal sealed record WorkflowSettings
         && turns is >= 1 and <= MostTurns
             ? turns
             : throw value.Refuse("a whole number from 1 to 1000");
+
+    private static long Tokens(LocatedJson value) =>
+        value.Kind == JsonTokenType.Number
+        && long.TryParse(value.Text, NumberStyles.None, CultureInfo.InvariantCulture, out var tokens)
+        && tokens is >= 1 and <= MostTokens
+            ? tokens
+            : throw value.Refuse("a whole number from 1 to 1000000000000");
 
     private static decimal Budget(LocatedJson value) =>
         value.Kind == JsonTokenType.Number

@@ -19,6 +19,7 @@ namespace Berth.Server.Api;
     Converters = [typeof(SnakeCaseEnumConverter<Fault>), typeof(SnakeCaseEnumConverter<MessageState>)])]
 [JsonSerializable(typeof(ProblemDocument))]
 [JsonSerializable(typeof(DiffAnswer))]
+[JsonSerializable(typeof(BudgetReport))]
 [JsonSerializable(typeof(CleanupReport))]
 [JsonSerializable(typeof(MessageReceipt))]
 [JsonSerializable(typeof(InterruptReceipt))]

@@ -52,6 +52,7 @@ internal static class Problem
         ["artifact_not_found"] = StatusCodes.Status404NotFound,
         ["not_found"] = StatusCodes.Status404NotFound,
         ["method_not_allowed"] = StatusCodes.Status405MethodNotAllowed,
+        ["budget_spent"] = StatusCodes.Status409Conflict,
         ["branch_taken"] = StatusCodes.Status409Conflict,
         ["idempotency_conflict"] = StatusCodes.Status409Conflict,
         ["run_not_final"] = StatusCodes.Status409Conflict,

@@ -98,8 +98,11 @@ internal sealed class RequestBody : IDisposable
         : throw Wrong(name, "a text");
 
     /// <summary>A whole number in a range, or null.</summary>
-    public int? Whole(string name, int least, int most) => Find(name) is not { } value ? null
-        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number)
+    public int? Whole(string name, int least, int most) => (int?)Large(name, least, most);
+
+    /// <summary>The same for large numbers.</summary>
+    public long? Large(string name, long least, long most) => Find(name) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number)
             && number >= least && number <= most
             ? number
             : throw Wrong(name, string.Create(CultureInfo.InvariantCulture, $"a whole number, {least} to {most}"));

@@ -3,6 +3,7 @@ using Berth.Engine;
 using Berth.Engine.Access;
 using Berth.Engine.Executors;
 using Berth.Engine.Runs;
+using Berth.Engine.Workflows;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
 
@@ -21,8 +22,8 @@ internal static class RunOrders
     internal static readonly string[] Fields =
     [
         "workflow", "message", "continueFrom", "repository", "ref", "branch", "mode", "model", "maxTurns",
-        "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "pullRequest", "keep", "labels", "idempotencyKey",
-        "priority",
+        "maxTokens", "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "pullRequest", "keep", "labels",
+        "idempotencyKey", "priority",
     ];
 
     /// <summary>Reads a request.</summary>
@@ -50,6 +51,7 @@ internal static class RunOrders
             Mode = body.Text("mode"),
             Model = body.Text("model"),
             MaxTurns = body.Whole("maxTurns", 1, 1000),
+            MaxTokens = body.Large("maxTokens", 1, WorkflowSettings.MostTokens),
             MaxBudgetUsd = body.Amount("maxBudgetUsd"),
             Timeout = body.Whole("timeoutSeconds", 1, LongestTimeout) is { } seconds
                 ? TimeSpan.FromSeconds(seconds)

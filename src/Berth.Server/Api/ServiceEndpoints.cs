@@ -23,6 +23,7 @@ internal sealed class ServiceEndpoints(BerthEngine engine, Func<bool> isReady)
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/version", VersionAsync).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet("/budgets", BudgetsAsync).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet("/executors", ExecutorsAsync).WithMetadata(new NeedsRole(Role.Viewer));
     }
 
@@ -40,6 +41,9 @@ internal sealed class ServiceEndpoints(BerthEngine engine, Func<bool> isReady)
         return Answer.JsonAsync(
             context, new ServerVersion(version, PinnedClaude.Version), ApiJson.Readable.ServerVersion);
     }
+
+    private Task BudgetsAsync(HttpContext context) =>
+        Answer.JsonAsync(context, engine.Budgets(), ApiJson.Readable.BudgetReport);
 
     private async Task ExecutorsAsync(HttpContext context) => await Answer.JsonAsync(
         context, await engine.Places.ProbeAsync(context.RequestAborted), ApiJson.Readable.IReadOnlyListExecutorProbe);

@@ -23,6 +23,7 @@ namespace Berth.Commands;
     ])]
 [JsonSerializable(typeof(FailureDocument))]
 [JsonSerializable(typeof(DiffDocument))]
+[JsonSerializable(typeof(BudgetReport))]
 [JsonSerializable(typeof(WorkflowDocument))]
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(CleanupReport))]

@@ -69,6 +69,7 @@ internal static class CommandLine
             CancelCommand.Create(surroundings),
             CleanupCommand.Create(surroundings),
             WorkflowsCommand.Create(surroundings),
+            BudgetCommand.Create(surroundings),
             DoctorCommand.Create(surroundings),
             ImageCommand.Create(surroundings),
             DemoCommand.Create(surroundings),

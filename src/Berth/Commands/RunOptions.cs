@@ -7,6 +7,7 @@ namespace Berth.Commands;
 internal sealed class RunOptions
 {
     private const int MostTurns = 1000;
+    private const long MostTokens = 1_000_000_000_000;
     private const decimal HighestBudget = 10_000;
 
     private readonly Argument<string> workflow = new("WORKFLOW")
@@ -81,6 +82,12 @@ internal sealed class RunOptions
         "an amount above 0 and at most 10000",
         text => Numbers.Decimal(text) is { } amount and > 0 and <= HighestBudget ? amount : null);
 
+    private readonly Option<long?> maxTokens = BerthCommand.Option<long?>(
+        "--max-tokens",
+        "N",
+        "a whole number from 1 to 1000000000000",
+        text => Numbers.Whole(text) is { } tokens and >= 1 and <= MostTokens ? tokens : null);
+
     private readonly Option<TimeSpan?> timeout = BerthCommand.Option<TimeSpan?>(
         "--timeout",
         "TIME",
@@ -138,7 +145,8 @@ internal sealed class RunOptions
     public void AddTo(Command command)
     {
         maxTurns.Description = "How many turns the agent may take, 1 to 1000.";
-        maxBudget.Description = "What it may cost, in US dollars.";
+        maxTokens.Description = "How many tokens it may read and write, with those of the runs that it goes on with.";
+        maxBudget.Description = "What it may cost, in US dollars, with the runs that it goes on with.";
         timeout.Description = "How long the agent may work, 1s to 24h. Default: 2h.";
         environment.Validators.Add(result =>
         {
@@ -152,8 +160,8 @@ internal sealed class RunOptions
         command.Add(message);
         foreach (var option in (IReadOnlyList<Option>)
         [
-            repository, reference, branch, goOn, push, pullRequest, mode, image, model, maxTurns, maxBudget, timeout,
-            environment, sandbox, network, allowedHosts, mounts, trust, keep, detach, quiet, server, json,
+            repository, reference, branch, goOn, push, pullRequest, mode, image, model, maxTurns, maxTokens, maxBudget,
+            timeout, environment, sandbox, network, allowedHosts, mounts, trust, keep, detach, quiet, server, json,
         ])
         {
             command.Add(option);
@@ -186,6 +194,7 @@ internal sealed class RunOptions
         Model = parsed.GetValue(model),
         MaxTurns = parsed.GetValue(maxTurns),
         MaxBudgetUsd = parsed.GetValue(maxBudget),
+        MaxTokens = parsed.GetValue(maxTokens),
         Timeout = parsed.GetValue(timeout),
         Environment = Variables(parsed.GetValue(environment) ?? []),
         Sandbox = parsed.GetValue(sandbox),

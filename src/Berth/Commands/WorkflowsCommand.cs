@@ -104,6 +104,7 @@ internal static class WorkflowsCommand
             ("mode", settings.Mode),
             ("model", settings.Model),
             ("max turns", settings.MaxTurns?.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            ("max tokens", settings.MaxTokens is { } tokens ? Amounts.Count(tokens) : null),
             ("max budget", settings.MaxBudgetUsd is { } budget ? Amounts.Dollars(budget) : null),
             ("timeout", settings.Timeout is { } timeout ? Amounts.Time(timeout) : null),
             ("permissions", RunWords.Name(settings.PermissionMode)),

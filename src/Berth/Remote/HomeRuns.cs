@@ -48,6 +48,8 @@ internal sealed class HomeRuns(BerthEngine engine) : IRunService
     public Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel) =>
         engine.DeliverAsync(id, allowSecrets, cancel);
 
+    public Task<BudgetReport> BudgetsAsync(CancellationToken cancel) => Task.FromResult(engine.Budgets());
+
     public Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel) =>
         engine.WriteDiffAsync(id, order, output, cancel);
 

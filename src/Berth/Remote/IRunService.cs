@@ -48,6 +48,10 @@ internal interface IRunService : IDisposable
     /// <exception cref="FailureException">Why it is not there.</exception>
     Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel);
 
+    /// <summary>The budgets of this day.</summary>
+    /// <exception cref="FailureException"><c>budgets_invalid</c>, <c>budgets_unreadable</c>.</exception>
+    Task<BudgetReport> BudgetsAsync(CancellationToken cancel);
+
     /// <summary>Writes a run's changes; nothing where there are none.</summary>
     Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel);
 

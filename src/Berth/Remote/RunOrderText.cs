@@ -99,6 +99,11 @@ internal static class RunOrderText
             json.WriteNumber("maxTurns", turns);
         }
 
+        if (request.MaxTokens is { } tokens)
+        {
+            json.WriteNumber("maxTokens", tokens);
+        }
+
         if (request.MaxBudgetUsd is { } budget)
         {
             json.WriteNumber("maxBudgetUsd", budget);

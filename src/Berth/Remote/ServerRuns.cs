@@ -152,6 +152,9 @@ internal sealed class ServerRuns : IRunService
     public Task<RunView> DeliverAsync(string id, bool allowSecrets, CancellationToken cancel) => AskAsync(
         HttpMethod.Post, $"runs/{id}/deliver?allowSecrets={Word(allowSecrets)}", RunJson.Default.RunView, cancel);
 
+    public Task<BudgetReport> BudgetsAsync(CancellationToken cancel) =>
+        AskAsync(HttpMethod.Get, "budgets", ApiJson.Readable.BudgetReport, cancel);
+
     public async Task WriteDiffAsync(string id, DiffOrder order, Stream output, CancellationToken cancel)
     {
         var stat = order.Form == DiffForm.Stat;

@@ -23,6 +23,7 @@ internal static class BerthTeller
         BerthEvents.LeftoversKilled => Leftovers(data),
         BerthEvents.ModelRefused =>
             [Line.Of($"the model's service refused: {Joined(data, "status", "message")}", Tone.Bad)],
+        BerthEvents.BudgetSpent => Message("budget", data, Tone.Bad),
         BerthEvents.NetworkConnection => Connection(data),
         BerthEvents.NetworkRefused => [Line.Of($"network: refused: {data.Text("message")}", Tone.Warning)],
         BerthEvents.MessageSent or BerthEvents.TurnInterrupted or BerthEvents.TalkEnded

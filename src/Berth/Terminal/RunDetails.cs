@@ -124,5 +124,6 @@ internal static class RunDetails
     private static string? Gateway(GatewayCounts counts) => counts.Requests == 0
         ? null
         : $"{Amounts.Of(counts.Requests, "request")} · {counts.InputTokens} tokens in · {counts.OutputTokens} out"
+            + $" · {Amounts.Dollars(counts.CostUsd)}"
             + $" · {Amounts.Of(counts.Refusals, "refusal")}";
 }

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Berth.Engine.Budgets;
 using Berth.Engine.Gateway;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
@@ -75,7 +77,7 @@ public sealed class ModelGatewayTests : IAsyncLifetime
         await response.Content.ReadAsStringAsync(limit.Token);
 
         await Eventually.TrueAsync(
-            () => notes.Totals == new ModelUsage(1, 130, 45),
+            () => notes.Totals with { CostUsd = 0 } == new ModelUsage(1, 130, 45) { CacheReadTokens = 7, Turns = 1 },
             "the tokens are counted",
             Patience);
     }
@@ -177,7 +179,8 @@ public sealed class ModelGatewayTests : IAsyncLifetime
     private GatewayOptions Options => new() { Upstream = model.Uri!, ApiKey = "sk-dummy-key", MaxRetries = 1 };
 
     private Task<ModelGateway> ServeAsync(GatewayOptions options) =>
-        ModelGateway.ServeAsync(directory, options, notes, TimeProvider.System, limit.Token);
+        ModelGateway.ServeAsync(
+            directory, options, notes, CallAdmission.Free(TimeProvider.System), TimeProvider.System, limit.Token);
 
     private HttpClient Client() => new(new SocketsHttpHandler
     {
@@ -214,5 +217,13 @@ public sealed class ModelGatewayTests : IAsyncLifetime
         public void Counted(ModelUsage totals) => Totals = totals;
 
         public void Refused(int status, string message) => refusals.Add(status);
+
+        public void BudgetSpent(BudgetStop stop) => Stops.Add(stop);
+
+        public void Unpriced(string model) => Unknown.Add(model);
+
+        public ConcurrentBag<BudgetStop> Stops { get; } = [];
+
+        public ConcurrentBag<string> Unknown { get; } = [];
     }
 }

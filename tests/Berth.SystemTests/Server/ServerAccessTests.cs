@@ -20,6 +20,7 @@ public sealed class ServerAccessTests
         { "GET", "/readyz", null },
         { "GET", "/api/v1/version", "viewer" },
         { "GET", "/api/v1/executors", "viewer" },
+        { "GET", "/api/v1/budgets", "viewer" },
         { "GET", "/api/v1/workflows", "viewer" },
         { "GET", "/api/v1/runs", "viewer" },
         { "POST", "/api/v1/runs", "operator" },

@@ -35,6 +35,15 @@ public sealed class PostgresWebhookStoreTests : WebhookStoreConformance, IDispos
     private protected override Database Open() => Database.Open(string.Empty, place.ConnectionString);
 }
 
+public sealed class PostgresSpendingStoreTests : SpendingStoreConformance, IDisposable
+{
+    private readonly PostgresPlace place = new();
+
+    public void Dispose() => place.Dispose();
+
+    private protected override Database Open() => Database.Open(string.Empty, place.ConnectionString);
+}
+
 public sealed class PostgresDatabaseTests
 {
     [Fact]

@@ -14,7 +14,7 @@ public sealed class UsageMeterTests
         data: {"type":"content_block_delta","delta":{"text":"\"usage\""}}
 
         event: message_delta
-        data: {"type":"message_delta","usage":{"output_tokens":42}}
+        data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":42}}
 
 
         """;
@@ -32,17 +32,19 @@ public sealed class UsageMeterTests
         }
 
         meter.Complete();
-        Assert.Equal(new ModelUsage(1, 15, 42), meter.Usage);
+        Assert.Equal(new AnswerUsage { Input = 10, CacheRead = 5, Output = 42, IsWhole = true }, meter.Usage);
     }
 
     [Fact]
     public void A_whole_answer_is_counted()
     {
         var meter = new UsageMeter(streamed: false);
-        meter.Read("""{"type":"message","usage":{"input_tokens":3,"output_tokens":4}}"""u8);
+        meter.Read("""
+            {"type":"message","model":"m","stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":4}}
+            """u8);
         meter.Complete();
 
-        Assert.Equal(new ModelUsage(1, 3, 4), meter.Usage);
+        Assert.Equal(new AnswerUsage { Input = 3, Output = 4, Model = "m", IsWhole = true }, meter.Usage);
     }
 
     [Theory]
@@ -55,7 +57,7 @@ public sealed class UsageMeterTests
         var meter = new UsageMeter(streamed: true);
         meter.Read(Encoding.UTF8.GetBytes(line));
 
-        Assert.Equal(new ModelUsage(1), meter.Usage);
+        Assert.Equal(new AnswerUsage(), meter.Usage);
     }
 
     [Fact]
@@ -70,7 +72,7 @@ public sealed class UsageMeterTests
         }
 
         meter.Read(Encoding.UTF8.GetBytes("\n" + Stream));
-        Assert.Equal(42, meter.Usage.OutputTokens);
+        Assert.Equal(42, meter.Usage.Output);
         Assert.True(GC.GetTotalAllocatedBytes(precise: true) - before < 16 * 1024 * 1024);
     }
 }

@@ -99,6 +99,24 @@ public sealed class RunOutcomesTests
     }
 
     [Fact]
+    public void A_budget_that_the_gateway_kept_is_why_a_run_ended_and_takes_nothing_from_a_success()
+    {
+        var spent = new Failure("budget_reached", "The budget is spent.", "Give more.", Fault.Nobody);
+        var refused = Ended(ExitCause.Exited, CaptureState.Bundled);
+        refused.Evidence.Add(JsonDocument.Parse("""
+            {"type":"result","subtype":"success","is_error":true,"terminal_reason":"api_error","api_error_status":402,
+             "result":"API Error: 402 The budget is spent."}
+            """).RootElement);
+        var stopped = RunOutcomes.Of(refused, spent);
+
+        Assert.Equal((RunState.Failed, spent), (stopped.State, stopped.Error));
+        Assert.Equal("model_billing", RunOutcomes.Of(refused).Error!.Code);
+        Assert.Equal(spent, RunOutcomes.Failed(refused, Broken, spent).Error);
+        Assert.Null(RunOutcomes.Of(Ended(ExitCause.Exited, CaptureState.Bundled), spent).Error);
+        Assert.Equal("cancelled", RunOutcomes.Of(Ended(ExitCause.Cancelled, CaptureState.Bundled), spent).Error!.Code);
+    }
+
+    [Fact]
     public void A_defect_names_itself_and_where_to_look()
     {
         var failure = RunOutcomes.Defect(new InvalidOperationException("Oh."), "/runs/x/host.log");

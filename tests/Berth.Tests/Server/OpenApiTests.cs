@@ -28,6 +28,7 @@ public sealed class OpenApiTests
         ["health"] = ApiJson.Readable.ServerHealth,
         ["ready"] = ApiJson.Readable.ServerHealth,
         ["version"] = ApiJson.Readable.ServerVersion,
+        ["budgets"] = ApiJson.Readable.BudgetReport,
         ["executors"] = ApiJson.Readable.IReadOnlyListExecutorProbe,
         ["listWorkflows"] = ApiJson.Readable.IReadOnlyListWorkflowListing,
         ["createWorkflow"] = ApiJson.Readable.WorkflowDetails,

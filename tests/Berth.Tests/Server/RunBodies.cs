@@ -32,6 +32,7 @@ internal static class RunBodies
         ["ref"] = "\"main\"",
         ["continueFrom"] = "\"7k3m9xq2\"",
         ["maxTurns"] = "5",
+        ["maxTokens"] = "200000",
         ["maxBudgetUsd"] = "1.25",
         ["timeoutSeconds"] = "60",
         ["env"] = """{"TOKEN": "abcdefgh"}""",

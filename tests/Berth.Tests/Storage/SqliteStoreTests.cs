@@ -51,6 +51,15 @@ public sealed class SqliteWebhookStoreTests : WebhookStoreConformance, IDisposab
     private protected override Database Open() => file.Open();
 }
 
+public sealed class SqliteSpendingStoreTests : SpendingStoreConformance, IDisposable
+{
+    private readonly SqliteFile file = new();
+
+    public void Dispose() => file.Dispose();
+
+    private protected override Database Open() => file.Open();
+}
+
 public sealed class SqliteDatabaseTests : IDisposable
 {
     private readonly SqliteFile file = new();

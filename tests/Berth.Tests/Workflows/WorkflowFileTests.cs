@@ -122,7 +122,7 @@ public sealed class WorkflowFileTests
         { "workflow.json", "[]", "workflow.json:1:1: expected an object of settings, found an array" },
         {
             "workflow.json", "{\"maxTurn\": 3}",
-            "1:2: expected one of mode, model, maxTurns, maxBudgetUsd, timeout, idleTimeout, permissionMode"
+            "1:2: expected one of mode, model, maxTurns, maxBudgetUsd, maxTokens, timeout, idleTimeout, permission"
         },
         {
             "workflow.json", "{\"mode\": \"swarm\"}",
@@ -133,6 +133,8 @@ public sealed class WorkflowFileTests
         { "workflow.json", "{\"maxTurns\": 0}", "1:14: expected a whole number from 1 to 1000, found 0" },
         { "workflow.json", "{\"maxTurns\": 1.5}", "1:14: expected a whole number from 1 to 1000, found 1.5" },
         { "workflow.json", "{\"maxTurns\": \"3\"}", "1:14: expected a whole number from 1 to 1000, found \"3\"" },
+        { "workflow.json", "{\"maxTokens\": 0}", "1:15: expected a whole number from 1 to 1000000000000" },
+        { "workflow.json", "{\"maxTokens\": 1e3}", "1:15: expected a whole number from 1 to 1000000000000" },
         { "workflow.json", "{\"maxBudgetUsd\": -1}", "1:18: expected US dollars" },
         { "workflow.json", "{\"maxBudgetUsd\": 1e400}", "1:18: expected US dollars" },
         {
