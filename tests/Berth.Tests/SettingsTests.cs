@@ -62,6 +62,10 @@ public sealed class SettingsTests
             ("BERTH_IDLE_STOP", "1h"),
             ("BERTH_MEMORY", "2G"),
             ("BERTH_PROCESSES", "64"),
+            ("BERTH_ARTIFACTS_BYTES", "0"),
+            ("BERTH_ARTIFACTS_LIFETIME", "7d"),
+            ("BERTH_RETENTION_AGE", "3660d"),
+            ("BERTH_RETENTION_BYTES", "20GB"),
             ("ANTHROPIC_API_KEY", "sk-made-up"),
             ("ANTHROPIC_AUTH_TOKEN", "token-made-up"),
             ("CLAUDE_CODE_OAUTH_TOKEN", "oauth-made-up"),
@@ -83,6 +87,15 @@ public sealed class SettingsTests
         Assert.Equal(TimeSpan.FromHours(1), options.IdleStop);
         Assert.Equal(2L * 1024 * 1024 * 1024, options.MemoryBytes);
         Assert.Equal(64, options.Processes);
+        Assert.Equal(
+            new RetentionOptions
+            {
+                ArtefactBytes = 0,
+                ArtefactLifetime = TimeSpan.FromDays(7),
+                Age = TimeSpan.FromDays(3660),
+                Bytes = 20L * 1024 * 1024 * 1024,
+            },
+            options.Retention);
         Assert.Equal("sk-made-up", options.Gateway.ApiKey);
         Assert.Equal("token-made-up", options.Gateway.AuthToken);
         Assert.Equal("oauth-made-up", options.Gateway.OAuthToken);
@@ -149,6 +162,11 @@ public sealed class SettingsTests
     [InlineData("BERTH_MEMORY", "1M", "64M to 1024G")]
     [InlineData("BERTH_MEMORY", "99999999999999999G", "64M to 1024G")]
     [InlineData("BERTH_PROCESSES", "15", "16 to 100000")]
+    [InlineData("BERTH_ARTIFACTS_BYTES", "1025G", "0 to 1024G")]
+    [InlineData("BERTH_ARTIFACTS_LIFETIME", "59m", "1h to 3660d")]
+    [InlineData("BERTH_ARTIFACTS_LIFETIME", "30", "1h to 3660d")]
+    [InlineData("BERTH_RETENTION_AGE", "3661d", "1h to 3660d")]
+    [InlineData("BERTH_RETENTION_BYTES", "1023K", "1M to 1024T")]
     [InlineData("ANTHROPIC_BASE_URL", "ftp://example.com", "http or https")]
     [InlineData("ANTHROPIC_BASE_URL", "https://user:pass@example.com", "http or https")]
     [InlineData("ANTHROPIC_BASE_URL", "example.com", "http or https")]

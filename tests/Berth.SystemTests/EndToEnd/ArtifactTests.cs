@@ -1,4 +1,7 @@
 using System.Text.Json;
+using Berth.Engine;
+using Berth.Protocol;
+using Berth.SystemTests.Executors;
 using Xunit;
 
 namespace Berth.SystemTests.EndToEnd;
@@ -122,6 +125,34 @@ public sealed class ArtifactTests
         var shown = await home.BerthAsync(Cancel, "artifacts", id, "files/deep/report.txt");
         Assert.Equal("report\n", shown.Output);
         Assert.False(Directory.Exists(home.RunFile(id, "artifacts-inside")));
+    }
+
+    [Fact]
+    public async Task A_disk_without_room_leaves_out_what_does_not_fit_and_nothing_half_made()
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, "A small disk can only be mounted by root.");
+        var mount = Directory.CreateTempSubdirectory("berth-small-disk-").FullName;
+        await ExecutorStage.ToolAsync("mount", ["-t", "tmpfs", "-o", "size=256k,mode=0700", "berth-test", mount]);
+        try
+        {
+            var run = new RunDirectory(mount);
+            Directory.CreateDirectory(run.ArtifactsInside);
+            await File.WriteAllBytesAsync(Path.Combine(run.ArtifactsInside, "big"), new byte[150_000], Cancel);
+            await File.WriteAllBytesAsync(Path.Combine(run.ArtifactsInside, "small"), new byte[1000], Cancel);
+
+            var taken = await ArtefactHarvest.TakeAsync(run, Redactor.None, long.MaxValue, Cancel);
+
+            Assert.Equal((1, 1000L), (taken.Files, taken.Bytes));
+            Assert.Contains("No space left", Assert.Single(taken.LeftOut), StringComparison.Ordinal);
+            Assert.Equal(
+                [Path.Combine(run.ArtifactsFolder, "small")], Directory.GetFileSystemEntries(run.ArtifactsFolder));
+            Assert.Equal(2, Directory.GetFileSystemEntries(mount).Length);
+        }
+        finally
+        {
+            await ExecutorStage.ToolAsync("umount", ["--lazy", mount]);
+            Directory.Delete(mount);
+        }
     }
 
     [Fact]

@@ -125,6 +125,8 @@ public sealed class ServerArtifactTests
         Assert.All(ids, id => Assert.True(File.Exists(home.RunFile(id, "events.ndjson"))));
         Assert.Contains("retention", server.Log, StringComparison.Ordinal);
         Assert.Contains(ids[0], server.Log, StringComparison.Ordinal);
+        Assert.Contains($"berth run.retention {ids[0]} ", ServerState.Audit(server), StringComparer.Ordinal);
+        Assert.DoesNotContain($"berth run.retention {ids[1]} ", ServerState.Audit(server), StringComparer.Ordinal);
     }
 
     private static async Task<string> RunAsync(ServerHome server, string command)
