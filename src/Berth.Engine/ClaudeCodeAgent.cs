@@ -107,7 +107,11 @@ internal sealed class ClaudeCodeAgent(
         RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken beforeStart, CancellationToken stop)
     {
         var budgets = new RunBudgets(options, runs.Spending);
-        var model = options.Gateway with { Upstream = flow.Plan.Upstream, Prices = budgets.Prices() };
+        var model = options.Gateway with
+        {
+            Upstream = flow.Plan.Upstream,
+            Prices = budgets.Prices(flow.Progress.StartIntended),
+        };
         await using var notes = new GatewayNotes(flow, executor);
         using var admission = budgets.AdmissionOf(flow.Id, flow.Plan, flow.Progress, time);
         await using var gateway = await ModelGateway.ServeAsync(flow.Directory, model, notes, admission, time, stop);

@@ -42,11 +42,10 @@ internal sealed class RunBudgets(BerthOptions options, SpendingStore spending)
             throw new FailureException(stop.ToRefusal());
         }
 
-        return before is null ? plan : plan with { SpentBefore = before };
+        return plan with { SpentBefore = before, DayBudgets = rules };
     }
 
-    /// <summary>What decides on a run's calls. Say when it has ended.</summary>
-    /// <exception cref="FailureException"><c>budgets_invalid</c>, <c>budgets_unreadable</c>.</exception>
+    /// <summary>What decides on a run's calls. Dispose of it when the run has ended.</summary>
     public CallAdmission AdmissionOf(string id, RunPlan plan, RunProgress progress, TimeProvider time)
     {
         var own = SpentBy(progress.Gateway);
@@ -56,13 +55,25 @@ internal sealed class RunBudgets(BerthOptions options, SpendingStore spending)
             Usd = own.Usd + earlier.Usd,
         }
         : own;
-        var shared = SharedBudgets.Open(spending, SpenderOf(id, plan), Rules(), time);
+        var shared = SharedBudgets.Open(spending, SpenderOf(id, plan), plan.DayBudgets, time);
         return new CallAdmission(LimitsOf(plan), before, shared, time);
     }
 
     /// <summary>The prices that hold here.</summary>
+    /// <param name="isUnderWay">Whether an agent is at work already: a file that was spoilt since then does not end
+    /// it, and it is reckoned with the built-in prices.</param>
     /// <exception cref="FailureException"><c>model_prices_invalid</c>, <c>model_prices_unreadable</c>.</exception>
-    public ModelPrices Prices() => PriceFile.Read(options.ModelPrices);
+    public ModelPrices Prices(bool isUnderWay = false)
+    {
+        try
+        {
+            return PriceFile.Read(options.ModelPrices);
+        }
+        catch (FailureException) when (isUnderWay)
+        {
+            return ModelPrices.Listed;
+        }
+    }
 
     /// <summary>Each budget of the operator's, and what of it is spent today.</summary>
     /// <exception cref="FailureException"><c>budgets_invalid</c>, <c>budgets_unreadable</c>.</exception>

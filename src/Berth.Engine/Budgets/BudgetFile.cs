@@ -8,8 +8,8 @@ namespace Berth.Engine.Budgets;
 /// <summary>The operator's file of budgets: a JSON array of at most <see cref="MostRules"/> rules.</summary>
 /// <remarks>
 /// <c>[{"scope": "owner", "period": "day", "usd": 20}, {"scope": "workflow", "name": "fix", "period": "day",
-/// "tokens": 5000000, "wallTime": "4h"}]</c>. Read anew for each run that is asked for, and for each that a host begins
-/// with.
+/// "tokens": 5000000, "wallTime": "4h"}]</c>. Read anew for each run that is asked for, which keeps what it
+/// found.
 /// </remarks>
 internal static class BudgetFile
 {

@@ -22,6 +22,9 @@ internal sealed record Spender(string RunId, string Workflow, string Repository,
 /// </remarks>
 internal sealed class SharedBudgets
 {
+    // Only this day is reckoned with; the days before are for whoever looks at the table.
+    private static readonly TimeSpan Kept = TimeSpan.FromDays(31);
+
     private readonly Lock gate = new();
     private readonly SpendingStore? store;
     private readonly Spender spender;
@@ -47,9 +50,9 @@ internal sealed class SharedBudgets
     public static SharedBudgets Open(
         SpendingStore store, Spender spender, IReadOnlyList<BudgetRule> rules, TimeProvider time)
     {
+        store.Forget(DayOf(time.GetUtcNow() - Kept));
         store.Release(spender.RunId);
-        return new SharedBudgets(
-            store, spender, [.. rules.Where(rule => rule.Concerns(spender))], time);
+        return new SharedBudgets(store, spender, rules, time);
     }
 
     /// <summary>Whether there is any that concerns the run.</summary>
@@ -151,6 +154,7 @@ internal sealed class SharedBudgets
 
     private void Save()
     {
+        SpendingChange.Join(unsaid);
         try
         {
             store!.Change(spender, [.. unsaid]);
@@ -159,7 +163,6 @@ internal sealed class SharedBudgets
         catch (DbException)
         {
             // Kept, and noted with the next.
-            SpendingChange.Join(unsaid);
         }
     }
 }

@@ -70,14 +70,24 @@ internal sealed class SpendingStore(Database database, TimeProvider time)
         return decision;
     }
 
-    /// <summary>Notes changes.</summary>
+    /// <summary>Notes changes: all of them or none.</summary>
     public void Change(Spender spender, IReadOnlyList<SpendingChange> changes)
     {
         using var connection = database.Connect();
+        if (changes.Count == 1)
+        {
+            // One statement, and nobody has to wait for the lock that all share.
+            Change(connection, spender, changes);
+            return;
+        }
+
         using var transaction = database.BeginAlone(connection);
         Change(connection, spender, changes);
         transaction.Commit();
     }
+
+    /// <summary>Forgets the days before a day.</summary>
+    public void Forget(string day) => database.Execute("delete from spending where day < @day", ("day", day));
 
     /// <summary>Forgets what was set aside for calls of a run: it makes none at this moment.</summary>
     public void Release(string runId) => database.Execute(

@@ -68,6 +68,13 @@ internal sealed record RunPlan
     /// <summary>What the runs have spent whose conversation it goes on with; null where there are none.</summary>
     public Spending? SpentBefore { get; init; }
 
+    /// <summary>The budgets of a day that it spends of, as they were when it was asked for.</summary>
+    public IReadOnlyList<BudgetRule> DayBudgets
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
+
     /// <summary>How long the agent may run. 1 second to 24 hours.</summary>
     public required TimeSpan Timeout { get; init; }
 

@@ -102,6 +102,26 @@ public sealed class RunBudgetTests
     }
 
     [Fact]
+    public async Task A_host_that_dies_takes_nothing_of_what_was_spent_with_it()
+    {
+        await using var home = await BerthHome.CreateAsync(Cancel);
+        await RulesAsync(home, """[{"scope": "all", "period": "day", "tokens": 100000}]""");
+        var id = await home.DetachAsync(
+            $"usage in=1000 out=100\nbash {HomeRuns.WaitForGo}\n---\n{Endless}", "--max-tokens", "3000");
+        await home.WaitForFileAsync(id, "started");
+        await home.KillHostAsync(id);
+        await home.BerthAsync(Cancel, "ps");
+        home.LetGo(id);
+        var run = await home.FinalAsync(id);
+        var report = (await home.BerthAsync(Cancel, "budget", "--json")).Json.GetProperty("budgets");
+
+        Assert.Equal("max_tokens_reached", CodeOf(run));
+        Assert.Equal(3300, TokensOf([run]));
+        Assert.Equal(3300, report[0].GetProperty("tokens").GetProperty("spent").GetDecimal());
+        AssertAsServed(home, run);
+    }
+
+    [Fact]
     public async Task Bad_budgets_and_prices_let_no_run_begin()
     {
         await using var home = await BerthHome.CreateAsync(Cancel);

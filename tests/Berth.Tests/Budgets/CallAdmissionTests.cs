@@ -1,4 +1,8 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Berth.Engine.Budgets;
+using Berth.Engine.Runs;
+using Berth.Tests.Runs;
 using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
@@ -147,6 +151,20 @@ public sealed class CallAdmissionTests
             Cancel))).WaitAsync(Patience, Cancel);
 
         Assert.Equal(1050, total);
+    }
+
+    [Fact]
+    public void Records_of_older_versions_have_none_of_this()
+    {
+        var progress = JsonSerializer.Deserialize(
+            """{"gateway":{"requests":3,"inputTokens":5,"outputTokens":6,"refusals":1}}""",
+            RunJson.Default.RunProgress)!;
+        var plan = JsonNode.Parse(JsonSerializer.Serialize(Plans.Any(), RunJson.Default.RunPlan))!.AsObject();
+        Assert.True(plan.Remove("dayBudgets") && plan.Remove("spentBefore") && plan.Remove("maxTokens"));
+
+        Assert.Equal(new GatewayCounts(3, 5, 6, 1), progress.Gateway);
+        Assert.Null(progress.BudgetStop);
+        Assert.Empty(plan.Deserialize(RunJson.Default.RunPlan)!.DayBudgets);
     }
 
     private static CallAdmission Of(BudgetLimits limits, Spending? before = null) =>

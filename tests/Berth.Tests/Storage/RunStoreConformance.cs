@@ -1,3 +1,4 @@
+using Berth.Engine.Budgets;
 using Berth.Engine.Runs;
 using Berth.Engine.Storage;
 using Berth.Protocol;
@@ -21,7 +22,15 @@ public abstract class RunStoreConformance
     [Fact]
     public void A_run_comes_back_as_it_was_inserted()
     {
-        var plan = Plans.Any() with { MaxTurns = 7, MaxBudgetUsd = 1.25m, Notices = ["mind this"] };
+        var plan = Plans.Any() with
+        {
+            MaxTurns = 7,
+            MaxBudgetUsd = 1.25m,
+            MaxTokens = 1_000_000_000_000,
+            SpentBefore = new(Tokens: 3, Usd: 0.000000001m),
+            DayBudgets = [new(BudgetScope.Owner, "ada", new() { Usd = 1.5m, WallMs = 2 })],
+            Notices = ["mind this"],
+        };
         var inserted = Store.Insert("a1", plan);
         var found = Store.Find("a1")!;
 
@@ -195,7 +204,11 @@ public abstract class RunStoreConformance
             StartIntended = true,
             Phases = new PhaseTimes { Prepare = 12, Run = 3400 },
             Leaked = ["/some/where"],
-            Gateway = new GatewayCounts(3, 1000, 20),
+            Gateway = new GatewayCounts(3, 1000, 20)
+            {
+                CacheReadTokens = 1, CacheWriteTokens = 2, CacheWrite1hTokens = 3, Turns = 4, CostUsd = 0.000000001m,
+            },
+            BudgetStop = new(BudgetScope.Owner, "ada", BudgetUnit.WallTime, "1 s of work", "2 s of work"),
         };
         Store.SaveProgress("a1", progress);
 

@@ -77,6 +77,28 @@ public abstract class SpendingStoreConformance
     }
 
     [Fact]
+    public void A_call_belongs_to_the_day_on_which_it_began_and_time_of_work_counts()
+    {
+        IReadOnlyList<BudgetRule> rules = [new(BudgetScope.All, null, new() { Tokens = 100, WallMs = 60_000 })];
+        var shared = SharedBudgets.Open(Store, Ada, rules, time);
+        time.Now = new(2026, 11, 22, 23, 59, 30, TimeSpan.Zero);
+        var late = shared.TryEnter(new(1, 1, 100, 1))!;
+        time.Now += TimeSpan.FromMinutes(1);
+        var early = shared.TryEnter(new(1, 1, 100, 1))!;
+        shared.Leave(late, new(1, 1, 99, 1));
+        shared.Leave(early, new(1, 1, 50, 1));
+        time.Ticks += TimeSpan.FromMinutes(2).Ticks;
+
+        Assert.Equal(99, Store.SpentOf(BudgetScope.All, null, Day).Tokens);
+        Assert.Equal(50, Store.SpentOf(BudgetScope.All, null, "2026-11-23").Tokens);
+        Assert.Equal(BudgetUnit.WallTime, shared.TryEnter(new(1, 1, 1, 0))!.Stop!.Unit);
+        shared.End();
+        Assert.InRange(Store.SpentOf(BudgetScope.All, null, "2026-11-23").WallMs, 120_000, 180_000);
+        Store.Forget("2026-11-23");
+        Assert.Equal(0, Store.SpentOf(BudgetScope.All, null, Day).Tokens);
+    }
+
+    [Fact]
     public async Task Many_hosts_at_once_go_over_by_at_most_one_call()
     {
         IReadOnlyList<BudgetRule> rules = [new(BudgetScope.All, null, new() { Tokens = 400 })];
@@ -109,6 +131,12 @@ public abstract class SpendingStoreConformance
     {
         public DateTimeOffset Now { get; set; } = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
 
+        public long Ticks { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
         public override DateTimeOffset GetUtcNow() => Now;
+
+        public override long GetTimestamp() => Ticks;
     }
 }
