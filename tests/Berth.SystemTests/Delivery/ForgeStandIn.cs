@@ -16,6 +16,9 @@ namespace Berth.SystemTests.Delivery;
 /// <remarks>
 /// docs.github.com/en/rest/pulls/pulls (version 2022-11-28): POST and GET /repos/{owner}/{repo}/pulls.
 /// docs.gitlab.com/api/merge_requests: POST and GET /projects/:id/merge_requests.
+/// A request that opens one may have fields of the published schemas only: of GitHub's (required head and base; title,
+/// body, draft, issue, head_repo, maintainer_can_modify) ours has four, of GitLab's (required source_branch,
+/// target_branch and title; description and others) four, each a text.
 /// </remarks>
 internal sealed class ForgeStandIn : IAsyncDisposable
 {

@@ -2,7 +2,8 @@ using Xunit;
 
 namespace Berth.SystemTests.EndToEnd;
 
-/// <summary>What the agent can see and reach, asked from inside by its own Bash tool.</summary>
+/// <summary>What the agent can see and reach, asked from inside by its own Bash tool. FAULTS D 34: what a repository
+/// brings.</summary>
 public sealed class IsolationTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

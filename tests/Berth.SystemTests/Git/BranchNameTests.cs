@@ -4,6 +4,7 @@ using Xunit;
 
 namespace Berth.SystemTests.Git;
 
+/// <summary>FAULTS D 32: names that could be options, paths or commands.</summary>
 public sealed class BranchNameTests
 {
     [Fact]

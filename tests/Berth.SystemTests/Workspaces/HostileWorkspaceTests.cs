@@ -6,6 +6,7 @@ using Xunit;
 
 namespace Berth.SystemTests.Workspaces;
 
+/// <summary>FAULTS D 33: nothing that an agent leaves in its workspace runs on the host.</summary>
 public sealed class HostileWorkspaceTests
 {
     private static CancellationToken Soon => GitPlayground.Soon;

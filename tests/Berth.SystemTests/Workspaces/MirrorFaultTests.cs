@@ -6,6 +6,7 @@ using Xunit;
 
 namespace Berth.SystemTests.Workspaces;
 
+/// <summary>FAULTS D 29 to 31: many at once, killed ones, and damage.</summary>
 public sealed class MirrorFaultTests
 {
     private static CancellationToken Soon => GitPlayground.Soon;

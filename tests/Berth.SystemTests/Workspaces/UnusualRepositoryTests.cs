@@ -6,6 +6,7 @@ using Xunit;
 
 namespace Berth.SystemTests.Workspaces;
 
+/// <summary>FAULTS D 35: repositories that are not as most are.</summary>
 public sealed class UnusualRepositoryTests
 {
     private static CancellationToken Soon => GitPlayground.Soon;

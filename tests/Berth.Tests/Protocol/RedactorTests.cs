@@ -9,6 +9,7 @@ using Xunit;
 
 namespace Berth.Tests.Protocol;
 
+/// <summary>FAULTS E 39: secrets in every form, cut at every byte.</summary>
 public sealed class RedactorTests
 {
     [Theory]

@@ -4,6 +4,7 @@ using Xunit;
 
 namespace Berth.Tests.Workspaces;
 
+/// <summary>FAULTS D 32 and 37: addresses that could run something, or that hold a token.</summary>
 public sealed class RepositorySourceTests
 {
     [Theory]
