@@ -34,8 +34,8 @@ public sealed class SandboxTests : IAsyncDisposable
 
         Assert.Equal(
             [
-                "/home:", "agent", "", "/opt:", "claude", "", "/root:", "", "/run/berth:", "agent", "gateway", "",
-                    "/var:", "tmp", "",
+                "/home:", "agent", "", "/opt:", "claude", "", "/root:", "", "/run/berth:", "agent", "artifacts",
+                "gateway", "", "/var:", "tmp", "",
                 "/workspace:", "root:x:0:0:root:/root:/usr/sbin/nologin",
                     "agent:x:1000:1000:agent:/home/agent:/bin/bash",
             ],
