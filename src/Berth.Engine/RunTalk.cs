@@ -120,11 +120,16 @@ internal sealed class RunTalk(
                 $"berth run {run.Plan.Workflow} MESSAGE --continue {id} goes on with its conversation.");
         }
 
-        return run.State is not (RunState.Queued or RunState.Preparing)
-            ? run
-            : throw Refusal(
+        return run.State switch
+        {
+            RunState.Queued or RunState.Preparing => throw Refusal(
                 "run_not_started", $"The agent of run {id} has not been started yet.",
-                $"berth logs {id} --follow shows when it is.");
+                $"berth logs {id} --follow shows when it is."),
+            RunState.Stopping or RunState.Capturing => throw Refusal(
+                "run_ending", $"The run {id} is ending.",
+                $"When it has ended, berth run {run.Plan.Workflow} MESSAGE --continue {id} goes on with it."),
+            _ => run,
+        };
     }
 
     /// <summary>The number of the only call that waits.</summary>

@@ -9,7 +9,8 @@ namespace Berth.Supervisor;
 /// nothing.</remarks>
 internal sealed class AgentInput
 {
-    private const int MostWaiting = 64;
+    // A hundred decisions on tool calls can be due at once, and none of them may be lost.
+    private const int MostWaiting = 256;
     private const int ChunkBytes = 64 * 1024;
 
     // An object, for the thread waits on it.

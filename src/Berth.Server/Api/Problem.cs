@@ -58,6 +58,7 @@ internal static class Problem
         ["run_not_final"] = StatusCodes.Status409Conflict,
         ["run_over"] = StatusCodes.Status409Conflict,
         ["run_not_started"] = StatusCodes.Status409Conflict,
+        ["execution_not_running"] = StatusCodes.Status409Conflict,
         ["run_ending"] = StatusCodes.Status409Conflict,
         ["messages_too_many"] = StatusCodes.Status429TooManyRequests,
         ["message_too_large"] = StatusCodes.Status413PayloadTooLarge,
