@@ -76,7 +76,9 @@ public sealed class WorkflowApiTests
         await using var server = await ServerHome.StartAsync(Soon, [("CLAUDE_CODE_MAX_CONCURRENT", "1")]);
         await AskAsync(server, HttpMethod.Post, All, ApiCalls.WorkflowBody("greet"));
         var greet = new Dictionary<string, object>(StringComparer.Ordinal) { ["workflow"] = "greet" };
-        var working = await server.SubmitAsync("bash sleep 600\n---\ntext Done.", Soon, greet);
+
+        // The workflow allows it no tool that would take its time.
+        var working = await server.SubmitAsync("hang\n---\ntext Done.", Soon, greet);
         var id = working.GetProperty("id").GetString()!;
         await Eventually.TrueAsync(
             async () => (await server.ShowAsync(id, Soon)).GetProperty("state").ValueEquals("running"), "it runs");
