@@ -103,9 +103,10 @@ internal static partial class RunPortrait
             names.Aggregate(text, (now, name) => now.Replace(name.Known, name.Name, StringComparison.Ordinal)),
             Mark);
 
-    // Those that the CLI makes up itself: of messages, and of files for what a tool has said too much of.
+    // Those that the CLI makes up itself: of messages, and of files for what a tool has said too much of. And a
+    // commit's where a secret's place names it.
     [GeneratedRegex(
-        "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=/tool-results/)[a-z0-9]+",
+        "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=/tool-results/)[a-z0-9]+|(?<=\\(commit )[0-9a-f]{10}",
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
         matchTimeoutMilliseconds: 10_000)]
     private static partial Regex OwnIds();
