@@ -76,7 +76,7 @@ public sealed class TalkRunTests
         await using var home = await BerthHome.CreateAsync(Cancel);
         var id = await home.DetachAsync($"bash {HomeRuns.WaitForGo}\n---\ntext All done.");
         await home.WaitForFileAsync(id, "started");
-        using var attached = home.Start("The word is heron.\n//cost is a word\n/nosuch\n/approve\n", "attach", id);
+        using var attached = home.Start("The word is heron.\n/nosuch\n/approve\n//cost is a word\n", "attach", id);
         await home.WaitForJournalAsync(id, "cost is a word");
         home.LetGo(id);
         var command = await attached.EndAsync(Cancel);
