@@ -81,6 +81,13 @@ public sealed class ContinueTests
         var fork = await RunAsync(home, "local", "text A fork.", "--continue", IdOf(runs[3]));
 
         Assert.All(runs.Index(), run => Assert.Equal((100 + run.Index, 10, 1), CountsOf(run.Item)));
+
+        // Dollars a million tokens of the model that the script plays, as the CLI and the gateway each reckon it.
+        Assert.All(runs.Index(), run => Assert.Equal(
+            (((100 + run.Index) * 4m) + (10 * 20m)) / 1_000_000m, run.Item.GetProperty("costUsd").GetDecimal()));
+        Assert.All(runs, run => Assert.Equal(
+            run.GetProperty("costUsd").GetDecimal(),
+            run.GetProperty("gateway").GetProperty("costUsd").GetDecimal()));
         Assert.Equal("succeeded", fork.GetProperty("state").GetString());
         var last = home.Model.Requests.Last(IsAnswered);
         Assert.Contains("Answer 3.", last.Text(), StringComparison.Ordinal);
