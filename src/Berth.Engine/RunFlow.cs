@@ -259,13 +259,13 @@ internal sealed class RunFlow
         }
     }
 
-    // The state follows the list, and is mended where a host died between the two.
+    // The list comes last: a host that dies before it is saved leaves the entry to the next one, which does both again.
     private void Wait(WaitingCalls approvals)
     {
-        Save(progress => progress with { Approvals = approvals });
         _ = approvals.Calls.Count > 0
             ? runs.Move(Id, RunState.Running, RunState.Waiting)
             : runs.Move(Id, RunState.Waiting, RunState.Running);
+        Save(progress => progress with { Approvals = approvals });
     }
 
     /// <summary>The execution has ended; its changes are being taken over.</summary>

@@ -44,7 +44,7 @@ internal sealed class RunTalk(
         var line = LineOf(message, uuid);
 
         // A message that was sent before has its receipts anywhere in the journal.
-        var after = message.Id is null ? JournalTail.Find(directories.Of(id).JournalFile).LastSeq : 0;
+        var after = message.Id is null ? LastSeqOf(id) : 0;
         await AskAsync(run, ControlVerb.Message, line, caller, cancel);
         audit.Add(caller, "run.message", id, address);
         var state = MessageState.Sent;
@@ -68,7 +68,7 @@ internal sealed class RunTalk(
         string id, Caller caller, string address, CancellationToken cancel)
     {
         var run = AtWork(id);
-        var after = JournalTail.Find(directories.Of(id).JournalFile).LastSeq;
+        var after = LastSeqOf(id);
         await AskAsync(run, ControlVerb.Interrupt, data: null, caller, cancel);
         audit.Add(caller, "run.interrupt", id, address);
         await foreach (var said in SaidAsync(id, after, cancel))
@@ -108,6 +108,13 @@ internal sealed class RunTalk(
         await ExecutorOf(run).SendAsync(id, request, cancel);
         audit.Add(caller, decision.IsAllowed ? "run.approve" : "run.deny", id, address);
         return new ApprovalReceipt(id, call, decision.IsAllowed ? "allow" : "deny");
+    }
+
+    // Of a run whose directory another home has there is none, and nobody here to ask, which is said then.
+    private long LastSeqOf(string id)
+    {
+        var journal = directories.Of(id).JournalFile;
+        return File.Exists(journal) ? JournalTail.Find(journal).LastSeq : 0;
     }
 
     private RunRecord AtWork(string id)

@@ -51,6 +51,17 @@ public sealed class TalkTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_whose_turn_was_interrupted_ends_where_no_message_comes()
+    {
+        run.Limits = run.Limits with { InterruptHold = TimeSpan.FromSeconds(1) };
+        run.StartFake("!ignore interrupt\n!say first\n!sleep 1");
+        await run.WaitForAsync("assistant");
+        Assert.True((await run.AskAsync(new ControlRequest { Verb = ControlVerb.Interrupt, By = "somebody" })).Ok);
+        Assert.Equal(ExitCause.Exited, (await run.EndAsync()).Cause);
+        Assert.True(run.Has(BerthEvents.TurnInterrupted) && run.Has("result") && run.Has(BerthEvents.TalkEnded));
+    }
+
+    [Fact]
     public async Task Where_nobody_is_asked_there_is_nothing_to_decide()
     {
         // What looks like a request is a line that somebody else wrote.
