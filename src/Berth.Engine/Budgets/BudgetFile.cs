@@ -16,7 +16,6 @@ internal static class BudgetFile
     /// <summary>The most rules of a file.</summary>
     public const int MostRules = 100;
 
-    private const int MostBytes = 256 * 1024;
     private const int LongestName = 2000;
     private const long MostCounted = 1_000_000_000_000;
     private const decimal MostUsd = 1_000_000_000;
@@ -46,31 +45,16 @@ internal static class BudgetFile
         string Place(int index) => $"{file}, rule {Number(index + 1)}";
     }
 
-    private static List<BudgetEntry> Parse(string file)
-    {
-        try
-        {
-            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-            return stream.CanSeek && stream.Length > MostBytes
-                ? throw Invalid(file, $"expected at most {Number(MostBytes)} bytes, found more")
-                : JsonSerializer.Deserialize(stream, BudgetJson.Default.ListBudgetEntry) ?? [];
-        }
-        catch (JsonException bad)
-        {
-            var end = bad.Message.IndexOf(" Path:", StringComparison.Ordinal);
-            var said = (end < 0 ? bad.Message : bad.Message[..end]).TrimEnd('.');
-            throw Invalid($"{file}:{Number((bad.LineNumber ?? 0) + 1)}", $"{said}, at {bad.Path ?? "$"}", bad);
-        }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
-        {
-            throw new FailureException(
-                "budgets_unreadable",
-                $"The budgets in {file} cannot be read: {unreadable.Message}",
-                "Let the user that Berth runs as read it. Until then no run begins: the budgets are not known.",
-                Fault.Operator,
-                unreadable);
-        }
-    }
+    private static List<BudgetEntry> Parse(string file) => OperatorFile.Read(
+        file,
+        BudgetJson.Default.ListBudgetEntry,
+        Invalid,
+        unreadable => new FailureException(
+            "budgets_unreadable",
+            $"The budgets in {file} cannot be read: {unreadable.Message}",
+            "Let the user that Berth runs as read it. Until then no run begins: the budgets are not known.",
+            Fault.Operator,
+            unreadable)) ?? [];
 
     private static BudgetRule RuleOf(BudgetEntry? entry, string place, Func<string, string?> repositoryOf)
     {

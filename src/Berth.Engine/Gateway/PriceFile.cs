@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Berth.Engine.Budgets;
 using Berth.Protocol;
 
 namespace Berth.Engine.Gateway;
@@ -11,7 +12,6 @@ namespace Berth.Engine.Gateway;
 /// </remarks>
 internal static class PriceFile
 {
-    private const int MostBytes = 256 * 1024;
     private const int MostModels = 1000;
     private const decimal MostUsd = 1_000_000;
 
@@ -35,29 +35,16 @@ internal static class PriceFile
             entry => KeyValuePair.Create(entry.Key, PriceOf(file, entry.Key, entry.Value))));
     }
 
-    private static Dictionary<string, PriceEntry?> Parse(string file)
-    {
-        try
-        {
-            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-            return stream.CanSeek && stream.Length > MostBytes
-                ? throw Invalid(file, $"expected at most {MostBytes} bytes, found more")
-                : JsonSerializer.Deserialize(stream, PriceJson.Default.DictionaryStringPriceEntry) ?? [];
-        }
-        catch (JsonException bad)
-        {
-            throw Invalid($"{file}:{(bad.LineNumber ?? 0) + 1}", $"no table of prices, at {bad.Path ?? "$"}", bad);
-        }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
-        {
-            throw new FailureException(
-                "model_prices_unreadable",
-                $"The prices of models in {file} cannot be read: {unreadable.Message}",
-                "BERTH_MODEL_PRICES names the file: let the user that Berth runs as read it, or unset it.",
-                Fault.Operator,
-                unreadable);
-        }
-    }
+    private static Dictionary<string, PriceEntry?> Parse(string file) => OperatorFile.Read(
+        file,
+        PriceJson.Default.DictionaryStringPriceEntry,
+        Invalid,
+        unreadable => new FailureException(
+            "model_prices_unreadable",
+            $"The prices of models in {file} cannot be read: {unreadable.Message}",
+            "BERTH_MODEL_PRICES names the file: let the user that Berth runs as read it, or unset it.",
+            Fault.Operator,
+            unreadable)) ?? [];
 
     private static TokenPrice PriceOf(string file, string model, PriceEntry? entry)
     {
