@@ -21,7 +21,8 @@ internal static class StartupHook
     private const string TrackerNamespace = "Coverlet.Core.Instrumentation.Tracker";
     private const BindingFlags Fields = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
     private static readonly string Here = typeof(StartupHook).Assembly.Location;
-    private static readonly string[] Ours = ["Berth.Protocol", "Berth.Engine", "berth", "berth-supervisor"];
+    private static readonly string[] Ours =
+        ["Berth.Protocol", "Berth.Engine", "Berth.Server", "berth", "berth-supervisor"];
 
     /// <summary>
     /// Called by the runtime before Main, and so ahead of the trackers, whose handlers then come after this one.
