@@ -5,6 +5,7 @@ using Berth.Engine.Claude;
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine;
 
@@ -307,6 +308,16 @@ internal sealed class RunFlow
                 writer.WriteString(name, value);
             }
         });
+        if (journal.IsWaiting)
+        {
+            // Begun again when there is room: RoomToFinish.
+            throw new IOException($"{Directory.JournalFile}: no room for {type}.", Descriptor.NoSpace);
+        }
+
+        if (type is BerthEvents.RunFinished)
+        {
+            journal.GiveBackRoom();
+        }
     }
 
     /// <summary>Says what a push came to.</summary>

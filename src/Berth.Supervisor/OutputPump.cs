@@ -62,7 +62,7 @@ internal sealed class OutputPump
         catch (Exception surprise)
         {
             // The loop's boundary: an agent whose output nobody reads would stand still for ever.
-            Console.Error.WriteLine($"berth-supervisor: {surprise}");
+            ErrorStream.Say($"berth-supervisor: {surprise}");
             watch.RequestStop(ExitCause.SupervisorStopped, now: true);
         }
         finally
