@@ -1,4 +1,5 @@
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 using Berth.Supervisor;
 
 const int BadUsage = 64;
@@ -20,6 +21,8 @@ if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
         + "the numbers of the user and the group that own it.");
     return BadUsage;
 }
+
+FileMask.MakePrivate();
 
 // The main thread starts the agent and never ends before it: a parent-death signal fires when the starting thread ends.
 try

@@ -1,6 +1,8 @@
 using Berth;
 using Berth.Commands;
+using Berth.Protocol.Posix;
 
+FileMask.MakePrivate();
 var surroundings = Surroundings.OfThisProcess(TimeProvider.System);
 try
 {
