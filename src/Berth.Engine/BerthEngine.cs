@@ -46,9 +46,7 @@ internal sealed class BerthEngine
     {
         this.options = options;
         this.time = time;
-        Directory.CreateDirectory(
-            options.Home,
-            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        HomePermissions.Enter(options.Home);
         var database = Database.Open(Path.Combine(options.Home, "berth.db"), options.Database);
         var home = database.IsShared ? HomeName.Of(options.Home) : HomeName.Alone;
         runs = new RunStore(database, home, time);
@@ -62,7 +60,10 @@ internal sealed class BerthEngine
         hosts = new RunHosts(options, directories);
         journals = new JournalReader(time);
         feeds = new JournalFeeds(time);
-        Workflows = new WorkflowCatalog(new WorkflowOptions { Folders = options.WorkflowFolders });
+        Workflows = new WorkflowCatalog(new WorkflowOptions
+        {
+            Folders = options.WorkflowFolders, Guarded = Path.Combine(options.Home, "workflows"),
+        });
         OwnWorkflows = new OwnWorkflows(Workflows, Path.Combine(options.Home, "workflows"));
         workspaces = new RepositoryWorkspaces(
             new WorkspaceOptions

@@ -22,6 +22,8 @@ if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
     return BadUsage;
 }
 
+FileMask.MakePrivate();
+
 // The main thread starts the agent and never ends before it: a parent-death signal fires when the starting thread ends.
 try
 {

@@ -31,7 +31,7 @@ internal sealed class RunProcesses(CgroupMembership cgroups, ChildUser? user, Ti
         lock (gate)
         {
             // Inside the lock, so that a child that ends at once is never taken for an orphan.
-            var child = ChildProcess.Start(start with { User = user }, cgroups.Inside);
+            var child = ChildProcess.Start(start with { User = user, Mask = FileMask.Usual }, cgroups.Inside);
             own.Add(child);
             return child;
         }

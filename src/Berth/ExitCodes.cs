@@ -74,6 +74,7 @@ internal static class ExitCodes
     private static readonly HashSet<string> UsageCodes = new(StringComparer.Ordinal)
     {
         "credential_missing",
+        "files_exposed",
         "setting_unknown",
         "setting_invalid",
         "settings_file_invalid",

@@ -1,6 +1,8 @@
 using Berth;
 using Berth.Commands;
+using Berth.Protocol.Posix;
 
+FileMask.MakePrivate();
 var surroundings = Surroundings.OfThisProcess(TimeProvider.System);
 
 // The server's log goes there too, and must not end with the first line that finds no room.

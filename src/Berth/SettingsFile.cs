@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth;
 
@@ -48,6 +49,7 @@ internal static class SettingsFile
     {
         try
         {
+            FileMask.RefuseWritableByOthers(file, "the settings");
             using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
             return stream.CanSeek && stream.Length > MaxBytes
                 ? throw Invalid(file, "it is larger than 1 MiB")

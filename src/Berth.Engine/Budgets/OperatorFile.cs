@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Budgets;
 
@@ -23,6 +24,7 @@ internal static class OperatorFile
     {
         try
         {
+            FileMask.RefuseWritableByOthers(file, "the file");
             using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
             return stream.CanSeek && stream.Length > MostBytes
                 ? throw invalid(file, Text($"expected at most {MostBytes} bytes, found more"), null)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Git;
 
@@ -21,6 +22,7 @@ internal sealed partial class GitProgram
                 "--",
                 gitFolder,
             ],
+            Mask = GitMask.OfOurs,
         },
         cancellation);
 
@@ -104,6 +106,7 @@ internal sealed partial class GitProgram
             Arguments = ["read-tree", "--reset", "-u", "--no-recurse-submodules", commit],
             Timeout = timeout,
             Started = started,
+            Mask = FileMask.Usual,
         },
         cancellation);
 

@@ -60,6 +60,7 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
                 Arguments = [.. HardeningArguments, .. access?.Arguments ?? [], .. call.Where, .. call.Arguments],
                 Environment = EnvironmentOf(access?.Environment ?? here.Environment, call),
                 WorkingDirectory = "/",
+                Mask = call.Mask,
                 Timeout = call.Timeout ?? QuickTimeout,
                 Input = call.Input is null ? default : Encoding.UTF8.GetBytes(call.Input),
                 InputStream = call.InputStream,
@@ -96,10 +97,14 @@ internal sealed record GitRepository(string Path, bool IsOurs)
     internal static GitRepository Users(string path) => new(path, IsOurs: false);
 
     internal GitCall Call(params IReadOnlyList<string> arguments) => IsOurs
-        ? new GitCall { Where = ["--git-dir=" + Path], Arguments = arguments }
+        ? new GitCall { Where = ["--git-dir=" + Path], Arguments = arguments, Mask = GitMask.OfOurs }
 
         // A damaged repository must not be mistaken for one that it lies in.
-        : new GitCall { Where = ["-C", Path], Arguments = arguments, Ceiling = System.IO.Path.GetDirectoryName(Path) };
+        : new GitCall
+        {
+            Where = ["-C", Path], Arguments = arguments,
+            Ceiling = System.IO.Path.GetDirectoryName(Path), Mask = GitMask.Of(Path),
+        };
 }
 
 /// <summary>One call of git.</summary>
@@ -120,6 +125,9 @@ internal sealed record GitCall
     /// <summary>Whether it goes there as the user himself would, with his own configuration, if we have no
     /// credential.</summary>
     internal bool AsUser { get; init; }
+
+    /// <summary>Which permissions new files do not get; null for ours: they are for our user alone.</summary>
+    internal UnixFileMode? Mask { get; init; }
 
     internal TimeSpan? Timeout { get; init; }
 

@@ -18,6 +18,9 @@ internal sealed record ProcessRequest
     /// <summary>The working directory, or null for ours.</summary>
     public string? WorkingDirectory { get; init; }
 
+    /// <summary>Its umask; null, the default, for ours, which keeps files for our user alone.</summary>
+    public UnixFileMode? Mask { get; init; }
+
     /// <summary>What it reads from standard input: bytes, so NUL is no problem. Default: nothing.</summary>
     public ReadOnlyMemory<byte> Input { get; init; }
 

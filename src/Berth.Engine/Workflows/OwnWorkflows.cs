@@ -107,7 +107,8 @@ internal sealed class OwnWorkflows(WorkflowCatalog catalog, string folder)
         {
             lock (gate)
             {
-                Directory.CreateDirectory(folder);
+                Directory.CreateDirectory(
+                    folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
                 Sweep();
                 write();
             }

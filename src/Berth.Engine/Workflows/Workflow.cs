@@ -68,4 +68,8 @@ internal sealed record WorkflowOptions
     /// empty.
     /// </summary>
     public required IReadOnlyList<string> Folders { get; init; }
+
+    /// <summary>The one of them whose workflows are refused where others than their owner may write them; null for
+    /// none.</summary>
+    public string? Guarded { get; init; }
 }

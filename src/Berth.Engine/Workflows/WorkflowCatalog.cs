@@ -114,6 +114,7 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
             var identity = FileIdentity.Of(folder);
             try
             {
+                RefuseExposed(folder);
                 var workflow = Read(
                     new Workflow
                     {
@@ -129,6 +130,18 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
             catch (FailureException) when (reading < MostReadings && !IsStill(folder, identity))
             {
                 // Of its files some were gone already.
+            }
+        }
+    }
+
+    private void RefuseExposed(string folder)
+    {
+        if (string.Equals(Path.GetDirectoryName(folder), options.Guarded, StringComparison.Ordinal))
+        {
+            FileMask.RefuseWritableByOthers(folder, "the workflow");
+            foreach (var file in Files)
+            {
+                FileMask.RefuseWritableByOthers(Path.Combine(folder, file), "the workflow");
             }
         }
     }

@@ -63,6 +63,9 @@ public sealed record ChildProcessStart
     /// <summary>The user that the child runs as; null, the default, for ours. Only root can give another.</summary>
     public ChildUser? User { get; init; }
 
+    /// <summary>The child's umask; null, the default, for ours, which keeps files for our user alone.</summary>
+    public UnixFileMode? Mask { get; init; }
+
     /// <summary>The folder that is the child's root; null, the default, for ours. Only root can
     /// give another; then a folder to work in is to be named too, for ours is outside of it.</summary>
     public string? Root { get; init; }
@@ -279,8 +282,15 @@ public sealed class ChildProcess : IDisposable
                 _ = Libc.ActionsChangeDirectory(actions, start.WorkingDirectory);
             }
 
-            var error = Libc.Spawn(out var pid, start.FileName, actions, attributes, argv.Pointer, envp.Pointer);
-            return error == 0 ? pid : throw new Win32Exception(error);
+            // A lambda cannot hold pointers to the stack, so they go as numbers.
+            var (doing, having) = ((nint)actions, (nint)attributes);
+            var (words, variables) = ((nint)argv.Pointer, (nint)envp.Pointer);
+            return FileMask.Within(start.Mask, () =>
+            {
+                var error = Libc.Spawn(
+                    out var pid, start.FileName, (void*)doing, (void*)having, (byte**)words, (byte**)variables);
+                return error == 0 ? pid : throw new Win32Exception(error);
+            });
         }
         finally
         {

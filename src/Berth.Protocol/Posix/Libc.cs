@@ -155,6 +155,12 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "getegid")]
     internal static partial uint EffectiveGroup();
 
+    [LibraryImport("libc", EntryPoint = "umask")]
+    internal static partial uint SetFileMask(uint mask);
+
+    [LibraryImport("libc", EntryPoint = "unshare", SetLastError = true)]
+    internal static partial int Unshare(int flags);
+
     [LibraryImport("libc", EntryPoint = "geteuid")]
     internal static partial uint EffectiveUser();
 }

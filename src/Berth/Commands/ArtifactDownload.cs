@@ -1,6 +1,7 @@
 using System.Text;
 using Berth.Engine;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 using Berth.Remote;
 using Berth.Terminal;
 
@@ -69,6 +70,7 @@ internal sealed class ArtifactDownload(Surroundings surroundings, IRunService ru
                 await runs.WriteArtefactAsync(id, name, file, cancel);
             }
 
+            FileMask.GiveAsUsers(half);
             File.Move(half, full, overwrite: force);
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)

@@ -99,6 +99,10 @@ internal sealed class BerthHome : IAsyncDisposable
         ];
     }
 
+    /// <summary>Has all that is typed from now on begin with a umask.</summary>
+    public void TypeUnder(string umask) =>
+        prefix = ["/bin/sh", "-c", "umask \"$0\"; exec \"$@\"", umask];
+
     /// <summary>Types a command and waits for its end.</summary>
     public async Task<CommandResult> BerthAsync(CancellationToken cancel, params IReadOnlyList<string> arguments)
     {
