@@ -155,9 +155,9 @@ internal sealed class BerthEngine
     /// <summary>A run as the database has it, or null.</summary>
     public RunRecord? Record(string id) => runs.Find(id);
 
-    /// <summary>Finds a run by its id, a prefix of it or its last characters.</summary>
-    /// <exception cref="FailureException"><c>run_not_found</c>, <c>run_ambiguous</c>.</exception>
-    public RunView Resolve(string fragment) => ViewOf(RunLookup.Resolve(runs, fragment));
+    /// <inheritdoc cref="RunLookup.Resolve"/>
+    public RunView Resolve(string fragment, string? owner = null) =>
+        ViewOf(RunLookup.Resolve(runs, fragment, owner));
 
     /// <summary>Runs, newest first; without <paramref name="all"/> the open ones and those of 24 hours.</summary>
     public IReadOnlyList<RunView> List(bool all)

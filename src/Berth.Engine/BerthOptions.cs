@@ -44,6 +44,7 @@ internal sealed record BerthOptions
         Environment = Environment,
         Credentials = new(GitCredentials ?? Path.Combine(Home, "git-credentials.json")),
         Helper = SupervisorPath,
+        Judge = new RepositoryGuard(Server.RepositoryHosts).JudgeAsync,
     };
 
     /// <summary>Whether repositories are mirrored. Default true. <c>CLAUDE_LOCAL_GIT_CACHE</c>.</summary>

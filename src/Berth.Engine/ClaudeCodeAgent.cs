@@ -324,7 +324,7 @@ internal sealed class ClaudeCodeAgent(
     private WorkspaceRequest RequestOf(RunFlow flow) => new()
     {
         RunId = flow.Id,
-        Source = RepositorySource.Parse(flow.Plan.Repository, options.Home),
+        Source = RepositorySource.Parse(flow.Plan.Repository, options.Home).Guarded(flow.Plan.Ticket.IsGuarded),
         Ref = flow.Plan.Ref,
         Branch = flow.Plan.Branch,
         RunDirectory = flow.Directory,

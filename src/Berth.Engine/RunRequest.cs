@@ -48,6 +48,9 @@ internal sealed record RunRequest
     /// <summary>The image of a run in Docker mode; null for the workflow's or the settings' one.</summary>
     public string? Image { get; init; }
 
+    /// <summary>Whether somebody else has to decide on its tool calls; the workflow may ask for that too.</summary>
+    public bool ApprovalsByOther { get; init; }
+
     /// <summary>bubblewrap or none.</summary>
     public string? Sandbox { get; init; }
 

@@ -121,7 +121,7 @@ internal sealed class RunSubmission(
         var sandbox = ParseSandbox(request.Sandbox ?? workflow.Settings.Sandbox);
         CheckBypass(workflow, sandbox);
         var branch = request.Branch ?? $"berth/{workflow.Name}/{RunId.Short(id)}";
-        var source = RepositorySource.Parse(request.Repository ?? request.CurrentDirectory, request.CurrentDirectory);
+        var source = SourceOf(request);
         var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
         var wish = await RunModes.WishAsync(options, request, workflow, id);
         var asked = PolicyOf(request, workflow, sandbox);
@@ -144,6 +144,7 @@ internal sealed class RunSubmission(
             SessionId = Guid.NewGuid().ToString(),
             ContinuedFrom = request.Continue,
             AllowedTools = workflow.AllowedTools,
+            ApprovalsByOther = request.ApprovalsByOther || workflow.Settings.ApprovalsByOther,
             PermissionMode = workflow.Settings.Asks ? PermissionMode.Ask : workflow.Settings.PermissionMode,
             ApprovalTimeout = RunTalk.ApprovalTimeoutOf(workflow.Settings),
             Trust = TrustOf(request, workflow, source),
@@ -157,8 +158,7 @@ internal sealed class RunSubmission(
             IdleStop = workflow.Settings.IdleTimeout ?? options.IdleStop,
             Network = policy.Network,
             Mounts = policy.ExtraMounts,
-            TempBytes = options.TempBytes,
-            MemoryBytes = policy.MemoryBytes,
+            TempBytes = options.TempBytes, MemoryBytes = policy.MemoryBytes,
             Processes = policy.Processes,
             Cpus = policy.Cpus,
             Keep = request.Keep ?? !options.RemoveWorkspaces,
@@ -174,6 +174,10 @@ internal sealed class RunSubmission(
             Notices = [.. RunNotices.Of(options, facts, probe, environment, policy, workflow.Settings.Image)],
         };
     }
+
+    private static RepositorySource SourceOf(RunRequest request) =>
+        RepositorySource.Parse(request.Repository ?? request.CurrentDirectory, request.CurrentDirectory)
+            .Guarded(request.Ticket.IsGuarded);
 
     private Task<RepositoryFacts> InspectAsync(
         RunRequest request, RepositorySource source, string branch, CancellationToken cancel) =>

@@ -86,11 +86,13 @@ internal sealed class RunTalk(
     /// <returns>On which call.</returns>
     /// <inheritdoc cref="SendAsync" path="/param"/>
     /// <exception cref="FailureException"><c>run_over</c>, <c>run_not_started</c>, <c>approval_not_found</c>,
-    /// <c>approval_ambiguous</c>, <c>approval_decided</c>, <c>reason_too_long</c>.</exception>
+    /// <c>approval_ambiguous</c>, <c>approval_decided</c>, <c>approval_needs_another</c>,
+    /// <c>reason_too_long</c>.</exception>
     public async Task<ApprovalReceipt> DecideAsync(
         string id, ApprovalDecision decision, Caller caller, string address, CancellationToken cancel)
     {
         var run = AtWork(id);
+        RefuseOwner(run, caller, address);
         if (decision.Reason is { Length: > MostReason })
         {
             throw Refusal(
@@ -108,6 +110,21 @@ internal sealed class RunTalk(
         await ExecutorOf(run).SendAsync(id, request, cancel);
         audit.Add(caller, decision.IsAllowed ? "run.approve" : "run.deny", id, address);
         return new ApprovalReceipt(id, call, decision.IsAllowed ? "allow" : "deny");
+    }
+
+    // A run of this machine's user has no owner in the table; he is the one who asks from no address.
+    private static void RefuseOwner(RunRecord run, Caller caller, string address)
+    {
+        var isOwner = run.Plan.Ticket.CreatedBy is { } owner
+            ? string.Equals(owner, caller.Name, StringComparison.Ordinal)
+            : address.Length == 0;
+        if (run.Plan.ApprovalsByOther && isOwner)
+        {
+            throw Refusal(
+                "approval_needs_another",
+                $"The run {run.Id} wants its tool calls decided by somebody else than who asked for it.",
+                "Have another operator or an admin decide, with a token of his own.");
+        }
     }
 
     // Of a run whose directory another home has there is none, and nobody here to ask, which is said then.

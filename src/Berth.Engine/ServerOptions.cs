@@ -1,4 +1,5 @@
 using System.Net;
+using Berth.Engine.Network;
 using Berth.Engine.Webhooks;
 
 namespace Berth.Engine;
@@ -43,8 +44,16 @@ internal sealed record ServerOptions
     /// <c>BERTH_REPOSITORIES</c>.</summary>
     public IReadOnlyList<string> Repositories { get; init; } = [];
 
+    /// <summary>The hosts whose repositories operators may name by URL; null, the default, for any with a public
+    /// address. <c>BERTH_REPOSITORY_HOSTS</c>.</summary>
+    public IReadOnlyList<HostPattern>? RepositoryHosts { get; init; }
+
     /// <summary>The repository of requests that name none. <c>BERTH_REPOSITORY</c>.</summary>
     public string? DefaultRepository { get; init; }
+
+    /// <summary>Whether every caller sees all runs, and every operator steers them; by default the runs of others are
+    /// admins' alone. <c>BERTH_RUNS_SHARED</c>.</summary>
+    public bool RunsShared { get; init; }
 
     /// <summary>Whom it tells what becomes of runs. Default: nobody.</summary>
     public WebhookOptions Webhooks { get; init; } = new();

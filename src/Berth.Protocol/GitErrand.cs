@@ -13,6 +13,13 @@ public static class GitErrand
     /// <summary>The file of known hosts that goes with <see cref="SshKey"/>; absent for ssh's own.</summary>
     public const string KnownHosts = "BERTH_GIT_KNOWN_HOSTS";
 
+    /// <summary>The address that ssh is to connect to, whatever the host's name means: git's <c>GIT_SSH</c> is asked
+    /// for.</summary>
+    public const string SshAddress = "BERTH_GIT_SSH_ADDRESS";
+
+    /// <summary>Under which name the key of the host is known, with <see cref="SshAddress"/>.</summary>
+    public const string SshAlias = "BERTH_GIT_SSH_ALIAS";
+
     /// <summary>The longest question and answer, in bytes.</summary>
     public const int MostBytes = 16 * 1024;
 }

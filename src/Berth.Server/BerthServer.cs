@@ -186,10 +186,10 @@ internal sealed partial class BerthServer(
         service.Map(api);
         new WorkflowEndpoints(engine).Map(api);
         var events = new EventStream(engine, forwarding, time);
-        var access = new RunAccess(engine, forwarding);
+        var access = new RunAccess(engine, forwarding, new RunOwners(engine, options.Server.RunsShared));
         new RunEndpoints(engine, options, dispatcher, events, access, stop).Map(api);
         new TalkEndpoints(engine, access).Map(api);
-        new AgentEndpoints(engine, options, dispatcher, forwarding, time).Map(api);
+        new AgentEndpoints(engine, options, dispatcher, access, time).Map(api);
     }
 
     // Where the servers that share the database reach this one: any address is this machine's name to others.

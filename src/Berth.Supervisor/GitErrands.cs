@@ -14,12 +14,13 @@ internal static class GitErrands
     private const int AnswerBound = 10_000;
 
     /// <summary>Whether it was git that started this program.</summary>
-    internal static bool IsAsked => Value(GitErrand.AskSocket) is not null || Value(GitErrand.SshKey) is not null;
+    internal static bool IsAsked => Value(GitErrand.AskSocket) is not null
+        || Value(GitErrand.SshKey) is not null || Value(GitErrand.SshAddress) is not null;
 
     /// <summary>Does it.</summary>
     internal static int Run(string[] words) => Value(GitErrand.AskSocket) is { } socket
         ? Ask(socket, words)
-        : BecomeSsh(words, Value(GitErrand.SshKey)!);
+        : BecomeSsh(words);
 
     private static int Ask(string path, string[] words)
     {
@@ -60,7 +61,7 @@ internal static class GitErrands
         return Encoding.UTF8.GetString(answer, 0, length);
     }
 
-    private static int BecomeSsh(string[] words, string key)
+    private static int BecomeSsh(string[] words)
     {
         var program = (Value("PATH") ?? string.Empty).Split(':').Where(Path.IsPathRooted)
             .Select(folder => Path.Combine(folder, "ssh")).FirstOrDefault(File.Exists);
@@ -73,12 +74,23 @@ internal static class GitErrands
         string[] known = Value(GitErrand.KnownHosts) is { } file
             ? ["-o", $"UserKnownHostsFile=\"{file}\"", "-o", "GlobalKnownHostsFile=none"]
             : [];
+
+        // Without a key of ours it is the user's ssh, with his configuration and agent.
+        string[] own = Value(GitErrand.SshKey) is { } key
+            ? [
+                "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "StrictHostKeyChecking=yes", .. known,
+                "-i", key,
+            ]
+            : [];
+        string[] pinned = Value(GitErrand.SshAddress) is { } address
+            ? [
+                "-o", $"HostName={address}", "-o", $"HostKeyAlias={Value(GitErrand.SshAlias)}",
+                "-o", "ProxyCommand=none", "-o", "ProxyJump=none",
+            ]
+            : [];
         var error = OwnProcess.Become(
-            [
-                program, "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", "-o", "IdentitiesOnly=yes",
-                "-o", "IdentityAgent=none", "-o", "StrictHostKeyChecking=yes", .. known, "-i", key, .. words,
-            ],
-            [GitErrand.SshKey, GitErrand.KnownHosts]);
+            [program, "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", .. pinned, .. own, .. words],
+            [GitErrand.SshKey, GitErrand.KnownHosts, GitErrand.SshAddress, GitErrand.SshAlias]);
         ErrorStream.Say($"ssh: {program} could not be started: {Marshal.GetPInvokeErrorMessage(error)}");
         return Failed;
     }

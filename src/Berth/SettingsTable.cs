@@ -15,7 +15,7 @@ internal static class SettingsTable
     public static IReadOnlyList<Setting> All { get; } =
     [
         .. Places(), .. Sources(), .. Docker(), .. Limits(), .. PolicySettings.All, .. Bounds(), .. BudgetSettings.All,
-        .. RetentionSettings.All, .. ServerSettings.All, .. WebhookSettings.All, .. Model(),
+        .. RetentionSettings.All, .. ServerSettings.All, .. CallerSettings.All, .. WebhookSettings.All, .. Model(),
     ];
 
     private static IEnumerable<Setting> Places() =>

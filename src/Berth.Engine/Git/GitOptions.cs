@@ -16,6 +16,9 @@ internal sealed record GitOptions
     /// <summary>The program that git is given to ask for them: the supervisor's.</summary>
     public string? Helper { get; init; }
 
+    /// <summary>Judges where a guarded call goes, and says what it is held to.</summary>
+    public Func<string, CancellationToken, Task<RemotePin>>? Judge { get; init; }
+
     /// <summary>The environment to take PATH, HOME, proxies and the ssh agent from. Nothing named GIT_* is
     /// taken.</summary>
     public required IReadOnlyDictionary<string, string> Environment { get; init; }

@@ -70,12 +70,14 @@ internal sealed partial class GitProgram
         new GitCall { Arguments = ["verify-pack", "--", index], Timeout = timeout }, cancellation);
 
     /// <summary>The refs of a repository that is elsewhere, at most a few kilobytes of them.</summary>
-    internal Task<GitResult> ListRemoteAsync(string location, CancellationToken cancellation) => RunAsync(
+    internal Task<GitResult> ListRemoteAsync(
+        string location, bool isGuarded, CancellationToken cancellation) => RunAsync(
         new GitCall
         {
             Arguments = ["ls-remote", "--quiet", "--heads", "--tags", "--", location],
             Remote = location,
             AsUser = true,
+            IsGuarded = isGuarded,
             MaxOutputBytes = 16 * 1024,
         },
         cancellation);

@@ -37,6 +37,7 @@ internal sealed partial class GitProgram
         {
             Remote = fetch.Network ? fetch.Location : null,
             AsUser = true,
+            IsGuarded = fetch.IsGuarded,
             Timeout = fetch.Timeout,
             Started = fetch.Started,
         },
@@ -65,6 +66,7 @@ internal sealed partial class GitProgram
             $"{push.Commit}:refs/heads/{push.Branch}") with
         {
             Remote = push.Location,
+            IsGuarded = push.IsGuarded,
             Timeout = push.Timeout,
         },
         cancellation);
@@ -144,6 +146,9 @@ internal sealed record GitFetch
 
     internal required bool Network { get; init; }
 
+    /// <summary>Whether the place is judged first.</summary>
+    internal bool IsGuarded { get; init; }
+
     internal required TimeSpan Timeout { get; init; }
 
     /// <summary>Whether refs of ours that are no longer there are removed.</summary>
@@ -159,4 +164,8 @@ internal sealed record GitFetch
 /// <param name="Commit">What is pushed.</param>
 /// <param name="Branch">The new branch's name.</param>
 /// <param name="Timeout">How long it may take.</param>
-internal sealed record GitPush(string GitFolder, string Location, string Commit, string Branch, TimeSpan Timeout);
+internal sealed record GitPush(string GitFolder, string Location, string Commit, string Branch, TimeSpan Timeout)
+{
+    /// <summary>Whether the place is judged first.</summary>
+    internal bool IsGuarded { get; init; }
+}

@@ -47,11 +47,20 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
         return result.Line.Replace("git version ", string.Empty, StringComparison.Ordinal);
     }
 
+    /// <summary>Judges a place that somebody has named who may not name every one.</summary>
+    /// <exception cref="FailureException">It may not be reached.</exception>
+    internal Task<RemotePin> JudgeAsync(string location, CancellationToken cancellation) => options.Judge is { } judge
+        ? judge(location, cancellation)
+        : throw new InvalidOperationException("Nobody here judges addresses.");
+
     private async Task<GitResult> RunAsync(GitCall call, CancellationToken cancellation)
     {
         var here = place.Value;
+        var pin = call is { Remote: { } judged, IsGuarded: true }
+            ? await JudgeAsync(judged, cancellation).ConfigureAwait(false)
+            : null;
         await using var access = call.Remote is { } remote
-            ? RemoteAccess.Open(here, options, remote, call.AsUser)
+            ? RemoteAccess.Open(here, options, remote, call.AsUser, pin)
             : null;
         var process = await processes.RunAsync(
             new ProcessRequest
@@ -128,6 +137,9 @@ internal sealed record GitCall
 
     /// <summary>Which permissions new files do not get; null for ours: they are for our user alone.</summary>
     internal UnixFileMode? Mask { get; init; }
+
+    /// <summary>Whether the place is judged first, and the call held to its address.</summary>
+    internal bool IsGuarded { get; init; }
 
     internal TimeSpan? Timeout { get; init; }
 

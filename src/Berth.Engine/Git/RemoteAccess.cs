@@ -28,8 +28,44 @@ internal sealed class RemoteAccess : IAsyncDisposable
     /// <param name="location">Where the call goes.</param>
     /// <param name="asUser">Whether the user's own configuration and helpers count where we have no
     /// credential.</param>
+    /// <param name="pin">What the call is held to; null for a place of the user's own choice.</param>
     /// <exception cref="FailureException">What <see cref="GitCredentials.For"/> refuses.</exception>
-    public static RemoteAccess Open(GitPlace here, GitOptions options, string location, bool asUser)
+    public static RemoteAccess Open(
+        GitPlace here, GitOptions options, string location, bool asUser, RemotePin? pin = null)
+    {
+        var access = Open(here, options, location, asUser);
+        if (pin is null)
+        {
+            return access;
+        }
+
+        var environment = new Dictionary<string, string>(access.Environment, StringComparer.Ordinal);
+        foreach (var (name, value) in pin.SshVariables)
+        {
+            UseOurSsh(here, environment, HelperOf(options));
+            environment[name] = value;
+        }
+
+        return new RemoteAccess(access.socket, [.. access.Arguments, .. pin.Arguments], environment);
+    }
+
+    // An ssh command in the configuration would outrank this one.
+    private static void UseOurSsh(GitPlace here, Dictionary<string, string> environment, string helper)
+    {
+        environment["GIT_CONFIG_GLOBAL"] = here.Environment["GIT_CONFIG_GLOBAL"];
+        environment["GIT_SSH"] = helper;
+        environment["GIT_SSH_VARIANT"] = "ssh";
+    }
+
+    private static string HelperOf(GitOptions options) => options.Helper is { } program && File.Exists(program)
+        ? program
+        : throw new FailureException(
+            "supervisor_missing",
+            $"The program that tells git a credential is not at {options.Helper}.",
+            "Install Berth anew, or set BERTH_SUPERVISOR.",
+            Fault.Operator);
+
+    private static RemoteAccess Open(GitPlace here, GitOptions options, string location, bool asUser)
     {
         var place = RemotePlace.Of(location);
         var credential = UsableFor(place, options.Credentials.For(place));
@@ -44,19 +80,10 @@ internal sealed class RemoteAccess : IAsyncDisposable
             return new RemoteAccess(null, OwnSettings, environment);
         }
 
-        var helper = options.Helper is { } program && File.Exists(program)
-            ? program
-            : throw new FailureException(
-                "supervisor_missing",
-                $"The program that tells git a credential is not at {options.Helper}.",
-                "Install Berth anew, or set BERTH_SUPERVISOR.",
-                Fault.Operator);
+        var helper = HelperOf(options);
         if (place!.Scheme is "ssh" && credential.SshKey is { } key)
         {
-            // An ssh command in the configuration would outrank this one.
-            environment["GIT_CONFIG_GLOBAL"] = here.Environment["GIT_CONFIG_GLOBAL"];
-            environment["GIT_SSH"] = helper;
-            environment["GIT_SSH_VARIANT"] = "ssh";
+            UseOurSsh(here, environment, helper);
             environment[GitErrand.SshKey] = key;
             if (credential.KnownHosts is { } known)
             {

@@ -25,6 +25,9 @@ internal sealed record RunFilter
 
     public string? Repository { get; init; }
 
+    /// <summary>The token's name that it was asked for with.</summary>
+    public string? Owner { get; init; }
+
     /// <summary>Labels that it has, all of them.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Labels { get; init; } = [];
 

@@ -21,6 +21,7 @@ internal static class RunFilterStore
         Add("workflow = @workflow", "workflow", filter.Workflow);
         Add("mode = @mode", "mode", filter.Mode);
         Add("repository = @repository", "repository", filter.Repository);
+        Add("owner = @owner", "owner", filter.Owner);
         Add("created_at >= @since", "since", Text(filter.Since));
         Add("created_at < @until", "until", Text(filter.Until));
         Add(filter.OldestFirst ? "id > @after" : "id < @after", "after", filter.After);

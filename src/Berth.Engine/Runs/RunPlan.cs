@@ -49,6 +49,9 @@ internal sealed record RunPlan
     /// <summary>How long a tool call waits for a decision; null where nobody is asked.</summary>
     public TimeSpan? ApprovalTimeout { get; init; }
 
+    /// <summary>Whether a decision is for somebody else than who asked for the run.</summary>
+    public bool ApprovalsByOther { get; init; }
+
     public Trust Trust { get; init; } = Trust.Instructions;
 
     public SandboxKind Sandbox { get; init; } = SandboxKind.Bubblewrap;

@@ -188,14 +188,18 @@ internal sealed class RunStore(Database database, string home, TimeProvider time
     public RunRecord? Find(string id) =>
         Query($"select {Columns} from runs where id = @id", ("id", id)).FirstOrDefault();
 
-    /// <summary>The runs whose id begins, or whose short id is, as given; at most two.</summary>
-    public IReadOnlyList<RunRecord> FindByFragment(string fragment) => Query(
+    /// <summary>The runs, of one owner or of all, whose id begins, or whose short id is, as given; at most
+    /// two.</summary>
+    public IReadOnlyList<RunRecord> FindByFragment(string fragment, string? owner = null) => Query(
         // The inner question is answered by the index of ids alone, without the runs that do not match.
         $"""
         select {Columns} from runs where id in (
-            select id from runs where substr(id, 1, @length) = @f or substr(id, length(id) - @length + 1) = @f limit 2)
+            select id from runs
+            where (substr(id, 1, @length) = @f or substr(id, length(id) - @length + 1) = @f)
+                and (@owner = '' or owner = @owner) limit 2)
         """,
         ("f", fragment),
+        ("owner", owner ?? string.Empty),
         ("length", fragment.Length));
 
     /// <summary>The newest runs first.</summary>
@@ -303,9 +307,9 @@ internal sealed class RunStore(Database database, string home, TimeProvider time
                 connection,
                 """
                 insert into runs (id, state, workflow, mode, repository, created_at, plan, progress,
-                    via_server, priority, idempotency_key, request_hash, server)
+                    via_server, priority, idempotency_key, request_hash, server, owner)
                 select @id, 'queued', @workflow, @mode, @repository, @created, @plan, @progress,
-                    @via, @priority, @key, @hash, @server
+                    @via, @priority, @key, @hash, @server, @owner
                 where @most < 0 or (select count(*) from runs where state = 'queued' and via_server = 1) < @most
                 """,
                 ("id", run.Id),
@@ -320,6 +324,7 @@ internal sealed class RunStore(Database database, string home, TimeProvider time
                 ("key", ticket.StoredKey),
                 ("hash", ticket.RequestHash),
                 ("server", run.Server),
+                ("owner", ticket.CreatedBy),
                 ("most", ticket.QueueLimit ?? -1));
         }
         catch (DbException taken) when (database.IsDuplicate(taken))

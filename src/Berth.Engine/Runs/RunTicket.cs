@@ -19,6 +19,10 @@ internal sealed record RunTicket(bool ViaServer, string? CreatedBy)
     /// <summary>A run that the machine's own user asked for at a terminal.</summary>
     public static RunTicket Own { get; } = new(ViaServer: false, CreatedBy: null);
 
+    /// <summary>Whether the host of its repository is judged before each transfer: an operator may not have a server
+    /// reach every one.</summary>
+    public bool IsGuarded { get; init; }
+
     /// <summary>Who waits less: -100 to 100, default 0, higher first.</summary>
     public int Priority { get; init; }
 

@@ -53,6 +53,9 @@ internal sealed record RunView
     /// <summary>The tool calls that wait for somebody's decision.</summary>
     public IReadOnlyList<WaitingCall> Approvals { get; init; } = [];
 
+    /// <summary><c>anyone</c> or <c>other</c>: who may decide on them.</summary>
+    public string ApprovalsBy { get; init; } = "anyone";
+
     public string? Model { get; init; }
 
     public string? CliVersion { get; init; }
@@ -146,6 +149,7 @@ internal sealed record RunView
             Tokens = outcome?.Tokens ?? TokenCounts.None,
             PermissionDenials = outcome?.PermissionDenials ?? [],
             Approvals = run.State.IsFinal() ? [] : run.Progress.Approvals.Calls,
+            ApprovalsBy = run.Plan.ApprovalsByOther ? "other" : "anyone",
             Model = outcome?.Model ?? run.Plan.Model,
             CliVersion = outcome?.CliVersion,
             Repository = run.Plan.Repository,

@@ -116,5 +116,10 @@ internal static class PostgresMigrations
         );
         create index spending_by_run on spending (run_id);
         """,
+        """
+        alter table runs add column owner text collate "C";
+        update runs set owner = plan::json -> 'ticket' ->> 'createdBy';
+        create index runs_by_owner on runs (owner, id);
+        """,
     ];
 }

@@ -118,5 +118,10 @@ internal static class SqliteMigrations
         ) strict;
         create index spending_by_run on spending (run_id);
         """,
+        """
+        alter table runs add column owner text;
+        update runs set owner = json_extract(plan, '$.ticket.createdBy') where json_valid(plan);
+        create index runs_by_owner on runs (owner, id);
+        """,
     ];
 }

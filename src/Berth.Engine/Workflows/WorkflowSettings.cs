@@ -59,6 +59,10 @@ internal sealed record WorkflowSettings
     /// <summary><c>approvalTimeout</c>: how long it waits, <c>1s</c> to <c>24h</c>, until it is denied.</summary>
     public TimeSpan? ApprovalTimeout { get; init; }
 
+    /// <summary><c>approvals</c>: who decides. <c>anyone</c>, the default, or <c>other</c>: somebody else than who
+    /// asked for the run.</summary>
+    public bool ApprovalsByOther { get; init; }
+
     /// <summary><c>sandbox</c>: <c>bubblewrap</c> or <c>none</c>.</summary>
     public string? Sandbox { get; init; }
 
@@ -102,6 +106,10 @@ internal sealed record WorkflowSettings
             Asks = string.Equals(OneOf(value, "deny", "ask"), "ask", StringComparison.Ordinal),
         },
         ["approvalTimeout"] = (settings, value) => settings with { ApprovalTimeout = Duration(value) },
+        ["approvals"] = (settings, value) => settings with
+        {
+            ApprovalsByOther = string.Equals(OneOf(value, "anyone", "other"), "other", StringComparison.Ordinal),
+        },
         ["sandbox"] = (settings, value) => settings with { Sandbox = OneOf(value, "bubblewrap", "none") },
         ["image"] = (settings, value) => settings with { Image = ImageName(value) },
         ["network"] = (settings, value) => settings with { Network = WorkflowNetwork.Read(value) },

@@ -9,6 +9,11 @@ internal static class GitFailures
     /// <summary>A transfer from, or a question to, the repository of the run failed.</summary>
     internal static FailureException OfSource(RepositorySource source, string attempted, GitResult result)
     {
+        if (!MayBeTold(source, result))
+        {
+            return NotReached(source.Location);
+        }
+
         var isPath = source.Kind == RepositoryKind.Path;
         var (code, hint, fault) = result.Problem switch
         {
@@ -37,6 +42,23 @@ internal static class GitFailures
         };
         return new FailureException(code, Sentence(attempted, result), hint, fault);
     }
+
+    /// <summary>What is said in the place of why a host was not reached.</summary>
+    internal const string NotReachedText = "it cannot be reached from this server, or may not be";
+
+    /// <summary>The one failure of a host that an operator may not reach, that cannot be reached, and that there is
+    /// not.</summary>
+    internal static FailureException NotReached(string location) => new(
+        "repository_unreachable",
+        $"The repository {location} was not fetched: {NotReachedText}.",
+        "Check the URL. An admin can permit its host with BERTH_REPOSITORY_HOSTS.",
+        Fault.User);
+
+    /// <summary>Whether git's words may go to who named the repository: those on a connection say which ports are
+    /// open.</summary>
+    internal static bool MayBeTold(RepositorySource source, GitResult result) => !source.IsGuarded
+        || result.Problem is not (GitProblem.Network or GitProblem.Untrusted or GitProblem.TimedOut
+            or GitProblem.NotARepository or GitProblem.Permission or GitProblem.Other);
 
     /// <summary>Something failed in a repository of ours.</summary>
     internal static FailureException OfOurs(string attempted, GitResult result)

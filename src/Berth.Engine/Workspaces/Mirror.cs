@@ -285,7 +285,8 @@ internal sealed class Mirror(
 
     private async Task CheckEmptyAsync(CancellationToken cancellation)
     {
-        var refs = await git.ListRemoteAsync(source.Location, cancellation).ConfigureAwait(false);
+        var refs = await git.ListRemoteAsync(
+            source.Location, source.IsGuarded, cancellation).ConfigureAwait(false);
         if (!refs.Succeeded)
         {
             throw GitFailures.OfSource(source, $"Listing the branches of {source.Location}", refs);
@@ -315,6 +316,7 @@ internal sealed class Mirror(
             Location = source.Location,
             Refs = refs,
             Network = source.Kind == RepositoryKind.Url,
+            IsGuarded = source.IsGuarded,
             Timeout = options.TransferTimeout,
             Prune = prune,
             Started = held.Note,

@@ -128,7 +128,11 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
         for (var tries = 0; ; tries++)
         {
             var result = await git.PushAsync(
-                new GitPush(run.Mirror, remote, head, branch, options.PushTimeout), cancellation).ConfigureAwait(false);
+                new GitPush(run.Mirror, remote, head, branch, options.PushTimeout)
+                {
+                    IsGuarded = run.Source.IsGuarded,
+                },
+                cancellation).ConfigureAwait(false);
             var isAway = !result.Succeeded && RefusalOf(result) is null
                 && result.Problem is GitProblem.Network or GitProblem.TimedOut;
             if (!isAway || tries == Pauses.Length)
@@ -163,7 +167,9 @@ internal sealed class RemotePush(WorkspaceOptions options, GitProgram git, TimeP
                 ("push_refused", "Check the remote's URL, and whether the credential may write there.", Fault.Operator),
             _ => ("push_failed", "See what git said.", Fault.Operator),
         };
-        var said = refusal is null ? result.Excerpt : $"{refusal}: {result.Excerpt}";
+        var said = refusal is not null ? $"{refusal}: {result.Excerpt}"
+            : GitFailures.MayBeTold(run.Source, result) ? result.Excerpt
+            : GitFailures.NotReachedText;
         return new Failure(
             code, $"Delivery failed: the push to {remote} did not succeed: {said}",
             $"The work is kept. {hint} Then: berth deliver {run.RunId}", fault);

@@ -18,6 +18,9 @@ internal enum RepositoryKind
 /// <param name="Canonical">The same for every way of writing the same place; the mirror's name is made of it.</param>
 internal sealed record RepositorySource(RepositoryKind Kind, string Location, string Canonical)
 {
+    /// <summary>Whether it was named by somebody for whom its host is judged before each transfer.</summary>
+    public bool IsGuarded { get; init; }
+
     /// <summary>Reads a path or a URL as a person wrote it.</summary>
     /// <exception cref="Protocol.FailureException">
     /// <c>repository_invalid</c>, <c>repository_not_found</c>, <c>not_a_repository</c>, <c>repository_url_refused</c>,
@@ -25,6 +28,19 @@ internal sealed record RepositorySource(RepositoryKind Kind, string Location, st
     /// </exception>
     internal static RepositorySource Parse(string pathOrUrl, string currentDirectory) =>
         SourceText.Parse(pathOrUrl, currentDirectory);
+
+    /// <summary>The same, for somebody who may not name every host. Paths are another matter.</summary>
+    internal RepositorySource Guarded(bool isGuarded) =>
+        this with { IsGuarded = isGuarded && Git.RemotePlace.Of(Location) is not null && Kind == RepositoryKind.Url };
+
+    /// <summary>What an answer about it is remembered by: one who may reach more is answered otherwise.</summary>
+    internal string Subject => IsGuarded ? $"guarded {Canonical}" : Canonical;
+
+    /// <summary>Judges its host, where it is guarded. Before its mirror is used, too: what is there may have been
+    /// fetched for somebody who may reach more.</summary>
+    /// <exception cref="Protocol.FailureException"><c>repository_unreachable</c>.</exception>
+    internal Task JudgeAsync(Git.GitProgram git, CancellationToken cancellation) =>
+        IsGuarded ? git.JudgeAsync(Location, cancellation) : Task.CompletedTask;
 
     /// <summary>The location: what people are shown.</summary>
     public override string ToString() => Location;

@@ -29,7 +29,7 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     internal Task<RepositoryFacts> InspectAgainAsync(
         RepositorySource source, string? reference, string branch, CancellationToken cancellation) =>
         inspected.AskAsync(
-            new InspectSubject(source.Canonical, reference, branch[..branch.LastIndexOf('/')]),
+            new InspectSubject(source.Subject, reference, branch[..branch.LastIndexOf('/')]),
             ending => InspectAsync(source, reference, branch, countChanges: false, ending),
             cancellation);
 
@@ -41,14 +41,13 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     /// <param name="countChanges">Whether to look for what is not committed, which reads the whole working
     /// tree.</param>
     /// <param name="cancellation">Gives up.</param>
-    /// <exception cref="FailureException">
-    /// <c>branch_invalid</c>, <c>branch_taken</c>, <c>ref_invalid</c>, <c>ref_not_found</c>, <c>no_default_branch</c>,
-    /// <c>repository_…</c>.
-    /// </exception>
+    /// <exception cref="FailureException"><c>branch_invalid</c>, <c>branch_taken</c>, <c>ref_invalid</c>,
+    /// <c>ref_not_found</c>, <c>no_default_branch</c>, <c>repository_…</c>.</exception>
     internal async Task<RepositoryFacts> InspectAsync(
         RepositorySource source, string? reference, string branch, bool countChanges, CancellationToken cancellation)
     {
         CheckNames(reference, branch);
+        await source.JudgeAsync(git, cancellation).ConfigureAwait(false);
         if (source.Kind == RepositoryKind.Url)
         {
             var mirror = MirrorOf(source, directory: null);
@@ -89,6 +88,7 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
             return PreparedOf(made);
         }
 
+        await request.Source.JudgeAsync(git, cancellation).ConfigureAwait(false);
         var want = await WantAsync(request, cancellation).ConfigureAwait(false);
         var mirror = MirrorOf(request.Source, request.RunDirectory)!;
         var builder = new WorkspaceBuilder(options, git, time);

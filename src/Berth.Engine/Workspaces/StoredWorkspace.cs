@@ -12,6 +12,9 @@ internal sealed record StoredWorkspace(
     /// <summary>The mirror.</summary>
     public required string Mirror { get; init; }
 
+    /// <summary>Whether the host is judged before each transfer.</summary>
+    public bool IsGuarded { get; init; }
+
     internal static void Write(RunWorkspace run)
     {
         var stored = new StoredWorkspace(
@@ -19,6 +22,7 @@ internal sealed record StoredWorkspace(
                 run.BaseCommit)
         {
             Mirror = run.Mirror,
+            IsGuarded = run.Source.IsGuarded,
         };
         AtomicFile.Write(FileOf(
             run.RunDirectory), JsonSerializer.SerializeToUtf8Bytes(stored, WorkspaceJson.Default.StoredWorkspace));
@@ -39,7 +43,7 @@ internal sealed record StoredWorkspace(
         return new RunWorkspace
         {
             RunId = stored.RunId,
-            Source = new RepositorySource(kind, stored.Location, stored.Canonical),
+            Source = new RepositorySource(kind, stored.Location, stored.Canonical) { IsGuarded = stored.IsGuarded },
             Branch = stored.Branch,
             RunDirectory = directory,
             BaseCommit = stored.BaseCommit,

@@ -25,7 +25,7 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
 
     /// <summary>Checks a request against what its endpoint asks for.</summary>
     /// <exception cref="FailureException"><c>token_missing</c>, <c>token_invalid</c>, <c>role_too_low</c>,
-    /// <c>too_many_failures</c>, <c>host_not_local</c>.</exception>
+    /// <c>too_many_failures</c>, <c>host_not_local</c>, <c>origin_foreign</c>.</exception>
     public void Admit(HttpContext context)
     {
         if (context.GetEndpoint()?.Metadata.GetMetadata<NeedsRole>() is not { } needed)
@@ -33,6 +33,7 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
             return;
         }
 
+        ForeignOrigins.Refuse(context, isOpen);
         var caller = isOpen ? Neighbour(context) : Recognise(context);
 
         // Known from here on, so that the log says who was refused, too.

@@ -42,6 +42,8 @@ internal static class Problem
         ["token_missing"] = StatusCodes.Status401Unauthorized,
         ["token_invalid"] = StatusCodes.Status401Unauthorized,
         ["host_not_local"] = StatusCodes.Status403Forbidden,
+        ["origin_foreign"] = StatusCodes.Status403Forbidden,
+        ["approval_needs_another"] = StatusCodes.Status403Forbidden,
         ["role_too_low"] = StatusCodes.Status403Forbidden,
         ["repository_forbidden"] = StatusCodes.Status403Forbidden,
         ["sandbox_forbidden"] = StatusCodes.Status403Forbidden,

@@ -8,15 +8,20 @@ using Microsoft.AspNetCore.Routing;
 namespace Berth.Server.Api;
 
 /// <summary>The run that a request is about, and who is to answer for it.</summary>
-internal sealed class RunAccess(BerthEngine engine, Forwarding forwarding)
+internal sealed class RunAccess(BerthEngine engine, Forwarding forwarding, RunOwners owners)
 {
     /// <summary>The address of one run.</summary>
     public const string OneRun = "/runs/{id}";
 
     /// <summary>What only the home of the run has is asked of that one's server.</summary>
-    public RequestDelegate InItsHome(RequestDelegate answer) => async context =>
+    public RequestDelegate InItsHome(RequestDelegate answer) => InItsHome(answer, RunOf);
+
+    /// <summary>The same for deciding on a run's tool calls, and for looking at them.</summary>
+    public RequestDelegate ForDecision(RequestDelegate answer) => InItsHome(answer, RunToDecideOn);
+
+    private RequestDelegate InItsHome(RequestDelegate answer, Func<HttpContext, RunView> find) => async context =>
     {
-        var run = RunOf(context);
+        var run = find(context);
         if (context.Request.Query["follow"] is ["true"])
         {
             run = await forwarding.TakenAsync(run, context.RequestAborted);
@@ -50,10 +55,22 @@ internal sealed class RunAccess(BerthEngine engine, Forwarding forwarding)
         }
     }
 
-    /// <summary>A run by its whole id or a part of it that names no other.</summary>
+    /// <summary>Whose runs a caller sees.</summary>
+    public RunOwners Owners => owners;
+
+    /// <summary>The run of the address: one that the caller sees, by its whole id; where nothing is changed, by a part
+    /// of it too that names no other.</summary>
     public RunView RunOf(HttpContext context)
     {
-        var run = engine.Resolve((string)context.GetRouteValue("id")!);
+        var run = owners.Find(context, (string)context.GetRouteValue("id")!);
+        RequestLog.About(context, run.Id);
+        return run;
+    }
+
+    /// <summary>The run of the address, for a decision on its tool calls.</summary>
+    public RunView RunToDecideOn(HttpContext context)
+    {
+        var run = owners.FindForDecision(context, (string)context.GetRouteValue("id")!);
         RequestLog.About(context, run.Id);
         return run;
     }

@@ -46,7 +46,7 @@ internal sealed class RunEndpoints(
         Capacity.Check(options);
         using var body = await RequestBody.ReadAsync(context.Request);
         var request = RunOrders.Read(
-            body, Gatekeeper.CallerOf(context), options, earlier => engine.Resolve(earlier).Repository);
+            body, Gatekeeper.CallerOf(context), options, earlier => access.Owners.Find(context, earlier));
         var accepted = await dispatcher.AcceptAsync(request, context.RequestAborted);
         RequestLog.About(context, accepted.Run.Id);
         if (accepted.IsNew)
@@ -61,7 +61,7 @@ internal sealed class RunEndpoints(
 
     private Task ListAsync(HttpContext context)
     {
-        var filter = RunFilters.Read(context.Request.Query);
+        var filter = RunFilters.Read(context.Request.Query) with { Owner = access.Owners.OwnerFor(context) };
 
         // One more than asked for tells whether there is another page.
         var found = engine.List(filter with { Limit = filter.Limit + 1 });

@@ -23,28 +23,27 @@ internal static class RunOrders
     [
         "workflow", "message", "continueFrom", "repository", "ref", "branch", "mode", "model", "maxTurns",
         "maxTokens", "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "pullRequest", "keep", "labels",
-        "idempotencyKey", "priority",
+        "idempotencyKey", "priority", "approvals",
     ];
 
     /// <summary>Reads a request.</summary>
     /// <param name="body">What was sent.</param>
     /// <param name="caller">By whom.</param>
     /// <param name="options">The settings.</param>
-    /// <param name="repositoryOf">The repository of the run that one goes on with.</param>
+    /// <param name="runOf">The run that one goes on with, if the caller sees it.</param>
     /// <exception cref="FailureException"><c>request_invalid</c>, <c>repository_missing</c>,
     /// <c>repository_forbidden</c>, <c>sandbox_forbidden</c>, <c>label_invalid</c>.</exception>
     public static RunRequest Read(
-        RequestBody body, Caller caller, BerthOptions options, Func<string, string> repositoryOf)
+        RequestBody body, Caller caller, BerthOptions options, Func<string, RunView> runOf)
     {
         body.RefuseOthers(Fields);
-        var earlier = body.Text("continueFrom");
+        var earlier = body.Text("continueFrom") is { } named ? runOf(named) : null;
         var request = new RunRequest
         {
             Workflow = body.Required("workflow"),
             Message = body.Required("message"),
-            Continue = earlier,
-            Repository = body.Text("repository")
-                ?? (earlier is null ? DefaultRepository(options) : repositoryOf(earlier)),
+            Continue = earlier?.Id,
+            Repository = body.Text("repository") ?? earlier?.Repository ?? DefaultRepository(options),
             CurrentDirectory = options.Home,
             Ref = body.Text("ref"),
             Branch = body.Text("branch"),
@@ -57,6 +56,12 @@ internal static class RunOrders
                 ? TimeSpan.FromSeconds(seconds)
                 : null,
             Environment = body.Texts("env"),
+            ApprovalsByOther = body.Text("approvals") switch
+            {
+                null or "anyone" => false,
+                "other" => true,
+                _ => throw Invalid("The field approvals is not valid: expected anyone or other."),
+            },
             Sandbox = body.Text("sandbox"),
             Push = body.Switch("push") ?? false,
             PullRequest = body.Switch("pullRequest") ?? false,
@@ -102,7 +107,8 @@ internal static class RunOrders
             throw Forbidden();
         }
 
-        return request;
+        // The default one is the choice of the server's owner.
+        return request with { Ticket = request.Ticket with { IsGuarded = !isOwn } };
     }
 
     // The path on the server's machine, however it was written: a file:// URL leads there too. What is there and what
@@ -156,11 +162,10 @@ internal static class RunOrders
     private static string? Short(string name, string? text) =>
         text is null or { Length: > 0 and <= RunTicket.LongestText } && !(text?.Any(char.IsControl) ?? false)
             ? text
-            : throw new FailureException(
-                "request_invalid",
-                $"The field {name} is not valid: expected 1 to {RunTicket.LongestText} characters.",
-                "docs/API.md says what can be sent.",
-                Fault.User);
+            : throw Invalid($"The field {name} is not valid: expected 1 to {RunTicket.LongestText} characters.");
+
+    private static FailureException Invalid(string message) => new(
+        "request_invalid", message, "docs/API.md says what can be sent.", Fault.User);
 
     private static FailureException NoRepository() => new(
         "repository_missing",

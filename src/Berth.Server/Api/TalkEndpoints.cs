@@ -26,7 +26,7 @@ internal sealed class TalkEndpoints(BerthEngine engine, RunAccess access)
         routes.MapPost(RunAccess.OneRun + "/interrupt", access.InItsHome(InterruptAsync))
             .WithMetadata(new NeedsRole(Role.Operator));
         routes.MapGet(RunAccess.OneRun + "/approvals", ListAsync).WithMetadata(new NeedsRole(Role.Viewer));
-        routes.MapPost(RunAccess.OneRun + "/approvals/{call}", access.InItsHome(DecideAsync))
+        routes.MapPost(RunAccess.OneRun + "/approvals/{call}", access.ForDecision(DecideAsync))
             .WithMetadata(new NeedsRole(Role.Operator));
     }
 
@@ -57,7 +57,7 @@ internal sealed class TalkEndpoints(BerthEngine engine, RunAccess access)
     }
 
     private Task ListAsync(HttpContext context) => Answer.JsonAsync(
-        context, access.RunOf(context).Approvals, ApiJson.Readable.IReadOnlyListWaitingCall);
+        context, access.RunToDecideOn(context).Approvals, ApiJson.Readable.IReadOnlyListWaitingCall);
 
     private async Task DecideAsync(HttpContext context)
     {
@@ -77,7 +77,7 @@ internal sealed class TalkEndpoints(BerthEngine engine, RunAccess access)
             _ => throw Invalid("The field decision is not valid: expected allow or deny."),
         };
         var receipt = await engine.Talk.DecideAsync(
-            access.RunOf(context).Id, new ApprovalDecision(isAllowed, call, body.Text("reason")),
+            access.RunToDecideOn(context).Id, new ApprovalDecision(isAllowed, call, body.Text("reason")),
             Gatekeeper.CallerOf(context), Addresses.Of(context), context.RequestAborted);
         await Answer.JsonAsync(context, receipt, ApiJson.Readable.ApprovalReceipt);
     }

@@ -16,7 +16,7 @@ namespace Berth.Server.Compatibility;
 /// <summary>The API of the agent that Berth replaces, over the same runs: its callers change nothing.</summary>
 /// <remarks>Names, ranges and defaults are that agent's, not ours; docs/MIGRATION.md has the table.</remarks>
 internal sealed class AgentEndpoints(
-    BerthEngine engine, BerthOptions options, Dispatcher dispatcher, Forwarding forwarding, TimeProvider time)
+    BerthEngine engine, BerthOptions options, Dispatcher dispatcher, RunAccess access, TimeProvider time)
 {
     private const string Prefix = "/agent/claude-code";
     private const int MostTurns = 100;
@@ -30,7 +30,7 @@ internal sealed class AgentEndpoints(
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapPost(Prefix + "/{workflow}/run", RunAsync).WithMetadata(new NeedsRole(Role.Operator));
-        routes.MapGet(Prefix + "/run/{id}/status", StatusAsync).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(Prefix + "/run/{id}/status", access.Shown(StatusAsync)).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(Prefix + "/workflows", WorkflowsAsync).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(Prefix + "/health", HealthAsync).WithMetadata(new NeedsRole(Role.Viewer));
     }
@@ -41,7 +41,7 @@ internal sealed class AgentEndpoints(
         using var body = await RequestBody.ReadAsync(context.Request);
         var caller = Gatekeeper.CallerOf(context);
         var request = RunOrders.Permitted(
-            Read(body, (string)context.GetRouteValue("workflow")!, caller), caller, options);
+            Read(context, body, (string)context.GetRouteValue("workflow")!), caller, options);
         try
         {
             var run = (await dispatcher.AcceptAsync(request, context.RequestAborted)).Run;
@@ -59,10 +59,12 @@ internal sealed class AgentEndpoints(
         }
     }
 
-    private RunRequest Read(RequestBody body, string workflow, Caller caller)
+    private RunRequest Read(HttpContext context, RequestBody body, string workflow)
     {
         // A field that the agent did not know it passed over, and so must this.
-        var earlier = body.Text("session_id") is { } session ? engine.FindBySession(session) : null;
+        var earlier = body.Text("session_id") is { } session
+            ? access.Owners.Seen(context, engine.FindBySession(session), RunLookup.NoSession)
+            : null;
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var name in new[] { "user_id", "session_name" })
         {
@@ -82,7 +84,7 @@ internal sealed class AgentEndpoints(
             Ref = body.Text("git_branch"),
             MaxTurns = body.Whole("max_turns", 1, MostTurns) ?? UsualTurns,
             Timeout = TimeSpan.FromSeconds(body.Whole("timeout", LeastTimeout, MostTimeout) ?? UsualTimeout),
-            Ticket = new RunTicket(ViaServer: true, caller.Name)
+            Ticket = new RunTicket(ViaServer: true, Gatekeeper.CallerOf(context).Name)
             {
                 Labels = RunOrders.Checked(labels),
                 QueueLimit = options.Server.QueueLimit,
@@ -92,13 +94,7 @@ internal sealed class AgentEndpoints(
 
     private async Task StatusAsync(HttpContext context)
     {
-        var run = engine.Resolve((string)context.GetRouteValue("id")!);
-        RequestLog.About(context, run.Id);
-        if (await forwarding.AnswerAsync(context, run))
-        {
-            return;
-        }
-
+        var run = access.RunOf(context);
         var hasEnded = run.State.IsFinal();
         var status = new AgentRunStatus
         {

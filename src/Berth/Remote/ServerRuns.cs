@@ -47,6 +47,10 @@ internal sealed class ServerRuns : IRunService
 
     public async Task<RunView> SubmitAsync(RunRequest request, CancellationToken cancel)
     {
+        // A server takes whole ids where something is made or changed.
+        request = request.Continue is { } earlier
+            ? request with { Continue = (await ResolveAsync(earlier, cancel)).Id }
+            : request;
         var body = RunOrderText.Write(request, Guid.NewGuid().ToString("N"), server.IsLoopback);
         return await AskAsync(HttpMethod.Post, "runs", RunJson.Default.RunView, cancel, body);
     }

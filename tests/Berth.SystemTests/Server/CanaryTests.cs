@@ -101,7 +101,7 @@ public sealed class CanaryTests
     [Fact]
     public async Task Changes_with_a_passing_secret_are_shown_to_an_admin_who_asks_for_it_and_to_nobody_else()
     {
-        await using var server = await ServerHome.StartAsync(Soon);
+        await using var server = await ServerHome.StartAsync(Soon, [("BERTH_RUNS_SHARED", "true")]);
         var run = await server.SubmitAsync(
             "bash printf '%s\\n' first \"$R1\" > leak.txt\n---\ntext Done.", Soon,
             new(StringComparer.Ordinal) { ["env"] = OfRequest });

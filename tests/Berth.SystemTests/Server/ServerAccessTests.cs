@@ -9,7 +9,7 @@ namespace Berth.SystemTests.Server;
 /// <summary>Who may ask what of a server, and what is refused.</summary>
 public sealed class ServerAccessTests
 {
-    private const string Id = "01jd3k7k3m9xq2vw5t8n4c6b0a";
+    internal const string Id = "01jd3k7k3m9xq2vw5t8n4c6b0a";
 
     private static CancellationToken Soon => TestContext.Current.CancellationToken;
 

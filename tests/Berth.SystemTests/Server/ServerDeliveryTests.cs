@@ -13,7 +13,7 @@ public sealed class ServerDeliveryTests
     [Fact]
     public async Task A_push_that_was_refused_can_be_asked_for_again_by_who_may()
     {
-        await using var server = await ServerHome.StartAsync(Soon);
+        await using var server = await ServerHome.StartAsync(Soon, [("BERTH_RUNS_SHARED", "true")]);
         var home = server.Home;
         var remote = Path.Combine(home.Folder, "shop.git");
         await BerthHome.GitInAsync(home.Folder, Soon, "clone", "-q", "--bare", home.Repository, remote);

@@ -44,11 +44,15 @@ internal sealed class GitPlayground : IAsyncDisposable
             Environment = Environment,
             Credentials = new GitCredentials(At(CredentialsName)),
             Helper = helper,
+            Judge = (location, cancel) => Judge!(location, cancel),
         };
         Git = new GitProgram(options, processes);
     }
 
     internal string Root { get; }
+
+    /// <summary>Judges the places of guarded calls.</summary>
+    internal Func<string, CancellationToken, Task<RemotePin>>? Judge { get; set; }
 
     internal string Home { get; }
 

@@ -1,8 +1,10 @@
 using System.Text;
 using Berth.Engine.Access;
+using Berth.Engine.Runs;
 using Berth.Protocol;
 using Berth.Server.Api;
 using Berth.Tests.Commands;
+using Berth.Tests.Runs;
 using Berth.Tests.Tidy;
 using FsCheck;
 using FsCheck.Fluent;
@@ -14,6 +16,14 @@ namespace Berth.Tests.Server;
 public sealed class RunOrderPropertyTests
 {
     private static readonly string Codes = SourceTree.Read("docs/TROUBLESHOOTING.md");
+
+    private static readonly RunView Earlier = RunView.Of(
+        new RunRecord
+        {
+            Id = "01jd3k7k3m9xq2vw5t8n4c6b0a", State = RunState.Succeeded, CreatedAt = DateTimeOffset.UnixEpoch,
+            Plan = Plans.Any() with { Repository = "/nowhere/at/all" },
+        },
+        "/nowhere");
 
     [Theory]
     [InlineData("operator")]
@@ -30,7 +40,7 @@ public sealed class RunOrderPropertyTests
             try
             {
                 using var body = RequestBody.Parse(bytes);
-                var request = RunOrders.Read(body, caller, options, _ => "/nowhere/at/all");
+                var request = RunOrders.Read(body, caller, options, _ => Earlier);
                 read++;
                 return request is { Message.Length: >= 0, Workflow: not null, Repository: not null }
                     && request.MaxTurns is null or (>= 1 and <= 1000)

@@ -71,6 +71,21 @@ public abstract class RunStoreConformance
     }
 
     [Fact]
+    public void Of_one_owner_only_his_own_runs_are_listed_and_found()
+    {
+        Store.Insert("a1", Plans.Any() with { Ticket = new RunTicket(ViaServer: true, "ada") });
+        Store.Insert("a2", Plans.Any() with { Ticket = new RunTicket(ViaServer: true, "bob") });
+        Store.Insert("b3", Plans.Any());
+
+        Assert.Equal(["a1"], Store.List(new RunFilter { Owner = "ada" }).Select(run => run.Id));
+        Assert.Empty(Store.List(new RunFilter { Owner = "a" }));
+        Assert.Equal(["b3", "a2", "a1"], Store.List(new RunFilter()).Select(run => run.Id));
+        Assert.Equal(["a2"], Store.FindByFragment("a", "bob").Select(run => run.Id));
+        Assert.Empty(Store.FindByFragment("b3", "bob"));
+        Assert.Equal(2, Store.FindByFragment("a").Count);
+    }
+
+    [Fact]
     public void No_more_wait_than_may_however_many_come_at_once()
     {
         var ticket = new RunTicket(ViaServer: true, "ci") { QueueLimit = 3, Priority = 1 };

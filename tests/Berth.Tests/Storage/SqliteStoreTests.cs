@@ -93,13 +93,15 @@ public sealed class SqliteDatabaseTests : IDisposable
                 values ('a1', 'running', 'fix', 'local', '/r', '2026-05-04T12:00:00.0000000Z', $plan, '{}');
                 pragma user_version = 2;
                 """;
-            command.Parameters.AddWithValue("$plan", JsonSerializer.Serialize(Plans.Any(), RunJson.Default.RunPlan));
+            command.Parameters.AddWithValue("$plan", JsonSerializer.Serialize(
+                Plans.Any() with { Ticket = new RunTicket(ViaServer: true, "ada") }, RunJson.Default.RunPlan));
             command.ExecuteNonQuery();
         }
 
         var runs = new RunStore(Database.Open(file.PathOf("older.db"), null), HomeName.Alone, TimeProvider.System);
 
         Assert.Equal("a1", Assert.Single(runs.ListOpen()).Id);
+        Assert.Equal("a1", Assert.Single(runs.List(new RunFilter { Owner = "ada" })).Id);
         Assert.True(runs.Move("a1", RunState.Running, RunState.Stopping));
     }
 
