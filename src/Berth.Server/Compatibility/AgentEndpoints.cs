@@ -84,7 +84,7 @@ internal sealed class AgentEndpoints(
             Timeout = TimeSpan.FromSeconds(body.Whole("timeout", LeastTimeout, MostTimeout) ?? UsualTimeout),
             Ticket = new RunTicket(ViaServer: true, caller.Name)
             {
-                Labels = RunOrders.Checked(labels),
+                Labels = RunLabels.Checked(labels),
                 QueueLimit = options.Server.QueueLimit,
             },
         };
