@@ -17,8 +17,6 @@ namespace Berth.Engine;
 /// <summary>Composition, and the face that the program sees.</summary>
 internal sealed class BerthEngine
 {
-    private const int MaxListed = 1000;
-
     // A host that dies again and again meets a defect, and another one would too.
     private const int MaxRevivals = 3;
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
@@ -27,7 +25,6 @@ internal sealed class BerthEngine
     private static readonly TimeSpan PollAtTheEnd = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan OverInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Recent = TimeSpan.FromHours(24);
 
     // A host that was just started needs a moment to take its lock.
     private static readonly TimeSpan HostStartGrace = TimeSpan.FromSeconds(10);
@@ -158,14 +155,6 @@ internal sealed class BerthEngine
     /// <inheritdoc cref="RunLookup.Resolve"/>
     public RunView Resolve(string fragment, string? owner = null) =>
         ViewOf(RunLookup.Resolve(runs, fragment, owner));
-
-    /// <summary>Runs, newest first; without <paramref name="all"/> the open ones and those of 24 hours.</summary>
-    public IReadOnlyList<RunView> List(bool all)
-    {
-        var since = time.GetUtcNow() - Recent;
-        return [.. runs.List(unfinishedOnly: false, MaxListed).Where(run => all
-            || !(run.FinishedAt < since)).Select(ViewOf)];
-    }
 
     /// <summary>Reads what a run said, and follows it to its end where asked.</summary>
     public IAsyncEnumerable<JournalEntry> ReadLogAsync(string id, long after, bool follow, CancellationToken cancel) =>

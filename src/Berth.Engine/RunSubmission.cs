@@ -19,8 +19,6 @@ internal sealed class RunSubmission(
     RunDirectories directories,
     RunStore runs)
 {
-    private const int TitleLength = 72;
-
     /// <summary>Checks everything and creates the run in the state <c>queued</c>. It still needs a host.</summary>
     /// <exception cref="FailureException">The request is refused; nothing was created.</exception>
     public async Task<RunRecord> CreateAsync(string id, RunRequest request, CancellationToken cancel)
@@ -39,8 +37,8 @@ internal sealed class RunSubmission(
             request.Continue is { } earlier ? runs.Find(earlier) : null);
         var secrets = SharedQueue.SecretsOf(options, environment);
 
-        // It is shown in lists, and goes into the commit's message.
-        plan = plan with { Title = new Redactor(secrets.Redact).Redact(plan.Title) };
+        var asked = AskedText.Of(request.Message, secrets.Redact);
+        plan = plan with { Title = asked.Title, Message = asked.Message };
         if (runs.AreShared && request.Ticket.ViaServer)
         {
             // Whichever server takes it makes its directory.
@@ -163,7 +161,7 @@ internal sealed class RunSubmission(
             Cpus = policy.Cpus,
             Keep = request.Keep ?? !options.RemoveWorkspaces,
             Ticket = request.Ticket,
-            Title = TitleOf(request.Message),
+            Title = string.Empty,
             EnvironmentNames = [.. environment.Keys.Order(StringComparer.Ordinal)],
             ClaudeBinary = claude!,
             Upstream = options.Gateway.Upstream,
@@ -363,15 +361,6 @@ internal sealed class RunSubmission(
             $"--model {model} cannot be a model's name.",
             "Use an alias such as opus or sonnet, or a model's full name.");
         return model;
-    }
-
-    private static string TitleOf(string message)
-    {
-        var line = message.AsSpan().Trim();
-        var end = line.IndexOfAny('\n', '\r');
-        var first =
-            new string(line[..(end < 0 ? line.Length : end)].ToArray().Where(c => !char.IsControl(c)).ToArray());
-        return first.Length <= TitleLength ? first : string.Concat(first.AsSpan(0, TitleLength - 1), "…");
     }
 
     private static void Refuse(bool wrong, string code, string message, string hint, Fault fault = Fault.User)

@@ -26,6 +26,20 @@ internal static class ExitCodes
     /// <summary>Added to a signal's number when it sent the command away; the run goes on.</summary>
     public const int SentAway = 128;
 
+    /// <summary>All of them, in words.</summary>
+    public static IReadOnlyList<(string Code, string Meaning)> Meanings { get; } =
+    [
+        ("0", "The run succeeded, or the command did what was asked."),
+        ("1", "The run failed, or the command did."),
+        ("2", "Bad usage or settings: nothing was done."),
+        ("3", "A limit was reached: turns, tokens or budget."),
+        ("4", "The time limit passed."),
+        ("5", "The place to run is not available; berth doctor says what is missing."),
+        ("6", "The run is lost: its supervisor died, or the machine was restarted."),
+        ("130", "The run was cancelled."),
+        ("128+N", "Signal N sent the command away; the run goes on."),
+    ];
+
     private static readonly HashSet<string> LimitCodes = new(StringComparer.Ordinal)
     {
         "max_turns_reached",

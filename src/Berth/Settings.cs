@@ -1,5 +1,6 @@
 using Berth.Engine;
 using Berth.Engine.Gateway;
+using Berth.Engine.Workflows;
 using Berth.Protocol;
 
 namespace Berth;
@@ -104,10 +105,10 @@ internal static class Settings
         {
             var prefix = Array.Find(OurPrefixes, prefix => unknown.StartsWith(prefix, StringComparison.Ordinal))!;
             var known = SettingsTable.All.Select(setting => setting.Variable).Append(FileVariable)
-                .Where(name => name.StartsWith(prefix, StringComparison.Ordinal));
+                .Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).ToList();
             throw new FailureException(
                 "setting_unknown",
-                $"There is no setting {unknown}, but the environment has it.",
+                $"There is no setting {unknown}, but the environment has it.{NearestName.Question(unknown, known)}",
                 $"Unset it, or use one of {string.Join(", ", known)}.",
                 Fault.Operator);
         }

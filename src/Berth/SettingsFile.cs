@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Berth.Engine.Workflows;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 
@@ -86,15 +87,20 @@ internal static class SettingsFile
         var variable = all.FirstOrDefault(setting => string.Equals(setting.Variable, key, StringComparison.Ordinal));
         var isCredential = variable is { Secret: true }
             || CredentialKeys.Contains(key, StringComparer.OrdinalIgnoreCase);
+        var keys = all.Select(setting => setting.Key).OfType<string>().ToList();
         var hint = (isCredential, variable) switch
         {
             (true, _) => "Credentials are read from the environment only: "
                 + "ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN or CLAUDE_CODE_OAUTH_TOKEN.",
             (_, { Key: { } name }) => $"Write \"{name}\".",
             (_, { }) => $"{key} can only be set in the environment.",
-            _ => $"The keys are {string.Join(", ", all.Select(setting => setting.Key).OfType<string>())}.",
+            _ => $"The keys are {string.Join(", ", keys)}.",
         };
-        throw new FailureException("setting_unknown", $"There is no setting \"{key}\" ({file}).", hint, Fault.Operator);
+        throw new FailureException(
+            "setting_unknown",
+            $"There is no setting \"{key}\" ({file}).{NearestName.Question(key, keys)}",
+            hint,
+            Fault.Operator);
     }
 
     private static SettingValue Value(string file, Setting setting, JsonProperty member, string folder)

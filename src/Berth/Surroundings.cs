@@ -42,6 +42,12 @@ internal sealed record Surroundings
         return File.Exists(published) || !File.Exists(beside) ? published : beside;
     }
 
+    /// <summary>Whether a terminal is to have colours: https://no-color.org.</summary>
+    public bool WelcomesColour =>
+        !IsPlainTerminal && string.IsNullOrEmpty(Environment.GetValueOrDefault("NO_COLOR"));
+
+    private bool IsPlainTerminal => Environment.GetValueOrDefault("TERM") is null or "" or "dumb";
+
     /// <summary>Prints a result for programs.</summary>
     public void Print(string result) => Streams.Output.WriteLine(result);
 
@@ -52,13 +58,9 @@ internal sealed record Surroundings
         var (writer, isTerminal) = onError
             ? (Streams.Error, Streams.ErrorIsTerminal)
             : (Streams.Output, Streams.OutputIsTerminal);
-        if (!isTerminal || Environment.GetValueOrDefault("TERM") is null or "" or "dumb")
-        {
-            return new PlainScreen(writer);
-        }
-
-        var colour = string.IsNullOrEmpty(Environment.GetValueOrDefault("NO_COLOR"));
-        return new TerminalScreen(writer, Streams.Width, colour);
+        return isTerminal && !IsPlainTerminal
+            ? new TerminalScreen(writer, Streams.Width, WelcomesColour)
+            : new PlainScreen(writer);
     }
 
     // Started through `dotnet berth.dll`, the running program is dotnet, and the library has to be named.

@@ -37,6 +37,9 @@ internal sealed record RunFilter
     /// <summary>Created before this time.</summary>
     public DateTimeOffset? Until { get; init; }
 
+    /// <summary>Still open, or ended at this time or later.</summary>
+    public DateTimeOffset? OpenOrEndedSince { get; init; }
+
     /// <summary>The last run of the page before this one.</summary>
     public string? After { get; init; }
 

@@ -24,6 +24,7 @@ internal static class RunFilterStore
         Add("owner = @owner", "owner", filter.Owner);
         Add("created_at >= @since", "since", Text(filter.Since));
         Add("created_at < @until", "until", Text(filter.Until));
+        Add("(finished_at is null or finished_at >= @ended)", "ended", Text(filter.OpenOrEndedSince));
         Add(filter.OldestFirst ? "id > @after" : "id < @after", "after", filter.After);
         foreach (var (name, value) in filter.Labels)
         {

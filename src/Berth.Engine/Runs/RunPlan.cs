@@ -113,6 +113,9 @@ internal sealed record RunPlan
     /// <summary>The prompt's first line, shortened, for people and for the commit message.</summary>
     public required string Title { get; init; }
 
+    /// <summary>The beginning of the prompt, redacted, at most 4 KiB; null in a run of an older version.</summary>
+    public string? Message { get; init; }
+
     /// <summary>The names, not the values, of the variables given to the agent.</summary>
     public IReadOnlyList<string> EnvironmentNames { get; init; } = [];
 

@@ -202,14 +202,6 @@ internal sealed class RunStore(Database database, string home, TimeProvider time
         ("owner", owner ?? string.Empty),
         ("length", fragment.Length));
 
-    /// <summary>The newest runs first.</summary>
-    /// <param name="unfinishedOnly">Leave out the final ones.</param>
-    /// <param name="limit">How many at most.</param>
-    public IReadOnlyList<RunRecord> List(bool unfinishedOnly, int limit) => Query(
-        $"select {Columns} from runs {(unfinishedOnly ? $"where state not in {FinalStates}" : string.Empty)} "
-            + "order by created_at desc, id desc limit @limit",
-        ("limit", limit));
-
     /// <summary>The runs of this home that still need a host: not final, or final and not cleaned up.</summary>
     public IReadOnlyList<RunRecord> ListOpen() => Query(
         $"""

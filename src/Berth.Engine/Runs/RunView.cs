@@ -14,6 +14,12 @@ internal sealed record RunView
 
     public required string Workflow { get; init; }
 
+    /// <summary>The first line of what was asked, shortened and redacted.</summary>
+    public string Title { get; init; } = string.Empty;
+
+    /// <summary>What was asked, redacted and cut at 4 KiB; null for a run of an older version.</summary>
+    public string? Message { get; init; }
+
     public required string Mode { get; init; }
 
     public required string ModeReason { get; init; }
@@ -132,6 +138,8 @@ internal sealed record RunView
             Id = run.Id,
             State = run.State,
             Workflow = run.Plan.Workflow,
+            Title = run.Plan.Title,
+            Message = run.Plan.Message,
             Mode = run.Plan.Mode,
             ModeReason = run.Plan.ModeReason,
             SessionId = run.Plan.SessionId,

@@ -253,7 +253,8 @@ internal sealed class WorkflowCatalog(WorkflowOptions options)
         var folder = options.Folders is [.., var last] ? last : "a folder of workflows";
         return new FailureException(
             "workflow_not_found",
-            $"There is no workflow \"{name}\". There are: {(names.Count == 0 ? "none" : string.Join(", ", names))}.",
+            $"There is no workflow \"{name}\".{NearestName.Question(name, names)} "
+                + $"There are: {(names.Count == 0 ? "none" : string.Join(", ", names))}.",
             $"Choose one of them, or make a folder \"{name}\" with prompt.md and allowed_tools.json in {folder}.",
             Fault.User);
     }

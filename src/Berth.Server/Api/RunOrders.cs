@@ -68,7 +68,7 @@ internal static class RunOrders
             Keep = body.Switch("keep"),
             Ticket = new RunTicket(ViaServer: true, caller.Name)
             {
-                Labels = Checked(body.Texts("labels")),
+                Labels = RunLabels.Checked(body.Texts("labels")),
                 IdempotencyKey = Short("idempotencyKey", body.Text("idempotencyKey")),
                 Priority = body.Whole("priority", -RunTicket.MostPriority, RunTicket.MostPriority) ?? 0,
                 RequestHash = Convert.ToHexStringLower(SHA256.HashData(body.Bytes)),
@@ -136,28 +136,6 @@ internal static class RunOrders
     // Both are followed to where they really are, so that no link leads out.
     private static bool IsBelow(string path, string folder) =>
         RealPath.Of(path) is { } real && RealPath.Of(folder) is { } root && RealPath.IsWithin(real, root);
-
-    /// <summary>The labels, where they can be some.</summary>
-    /// <exception cref="FailureException"><c>label_invalid</c>.</exception>
-    public static Dictionary<string, string> Checked(Dictionary<string, string> labels)
-    {
-        if (labels.Count > RunTicket.MostLabels || labels.Any(label => !IsLabel(label.Key, label.Value)))
-        {
-            throw new FailureException(
-                "label_invalid",
-                $"The labels are not valid: expected at most {RunTicket.MostLabels}, their names of letters, digits "
-                    + $"and . _ - /, names and values of at most {RunTicket.LongestText} characters.",
-                "Send labels such as {\"team\": \"shop\"}.",
-                Fault.User);
-        }
-
-        return labels;
-    }
-
-    private static bool IsLabel(string name, string value) =>
-        name.Length is > 0 and <= RunTicket.LongestText && value.Length <= RunTicket.LongestText
-        && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '/')
-        && !value.Any(char.IsControl);
 
     private static string? Short(string name, string? text) =>
         text is null or { Length: > 0 and <= RunTicket.LongestText } && !(text?.Any(char.IsControl) ?? false)

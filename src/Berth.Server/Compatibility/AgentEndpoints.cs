@@ -86,7 +86,7 @@ internal sealed class AgentEndpoints(
             Timeout = TimeSpan.FromSeconds(body.Whole("timeout", LeastTimeout, MostTimeout) ?? UsualTimeout),
             Ticket = new RunTicket(ViaServer: true, Gatekeeper.CallerOf(context).Name)
             {
-                Labels = RunOrders.Checked(labels),
+                Labels = RunLabels.Checked(labels),
                 QueueLimit = options.Server.QueueLimit,
             },
         };

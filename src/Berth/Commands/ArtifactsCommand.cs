@@ -16,13 +16,13 @@ internal static class ArtifactsCommand
             Description = "One artefact, as the list names it; it is written to standard output.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var all = BerthCommand.Flag("--all", "All artefacts; --output names the folder for them.");
-        var output = new Option<string?>("--output")
+        var all = BerthCommand.Flag("--all", "All artefacts; --output names the folder for them.", "-a");
+        var output = new Option<string?>("--output", "-o")
         {
             Description = "Write to this file, or with --all into this folder.",
             HelpName = "PATH",
         };
-        var force = BerthCommand.Flag("--force", "Overwrite files that are there.");
+        var force = BerthCommand.Flag("--force", "Overwrite files that are there.", "-f");
         var server = Opened.Server();
         var json = BerthCommand.JsonFlag("Print the list as JSON.");
         var command = new BerthCommand(
@@ -54,7 +54,7 @@ internal static class ArtifactsCommand
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
-            var id = (await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel)).Id;
+            var id = (await runs.FindAsync(parsed.GetRequiredValue(run), cancel)).Id;
             var download = new ArtifactDownload(surroundings, runs, id, parsed.GetValue(force));
             await ((parsed.GetValue(all), parsed.GetValue(name), parsed.GetValue(output)) switch
             {

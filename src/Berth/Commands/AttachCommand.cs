@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Berth.Remote;
 
 namespace Berth.Commands;
 
@@ -22,7 +23,7 @@ internal static class AttachCommand
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, false, async () =>
         {
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
-            var view = await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel);
+            var view = await runs.FindAsync(parsed.GetRequiredValue(run), cancel);
             var screen = surroundings.Screen();
             var ended = await new Attachment(runs, view, screen, surroundings, new AttachedInput(runs, view.Id))
                 .FollowAsync();

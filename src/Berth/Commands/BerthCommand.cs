@@ -10,7 +10,10 @@ internal sealed class BerthCommand(string name, string description, params IRead
     public IReadOnlyList<string> Examples { get; } = examples;
 
     /// <summary>An option that takes no value.</summary>
-    public static Option<bool> Flag(string name, string description) => new(name)
+    /// <param name="name">The option.</param>
+    /// <param name="description">What it does.</param>
+    /// <param name="letter">Its short form.</param>
+    public static Option<bool> Flag(string name, string description, params string[] letter) => new(name, letter)
     {
         Description = description,
         Arity = ArgumentArity.Zero,
@@ -26,14 +29,20 @@ internal sealed class BerthCommand(string name, string description, params IRead
         Description = "The run's id, a unique beginning of it, or its short form from berth ps.",
     };
 
+    /// <summary>An option that may be given several times, and each time has one value.</summary>
+    public static Option<string[]> Many(string name, string helpName, string description, params string[] letter) =>
+        new(name, letter) { Description = description, HelpName = helpName, Arity = ArgumentArity.OneOrMore };
+
     /// <summary>An option whose text is read by a function; what that cannot read is refused.</summary>
     /// <param name="name">The option.</param>
     /// <param name="helpName">What stands for the value in the help.</param>
     /// <param name="expected">What the value must be, to end the sentence "must be …".</param>
     /// <param name="read">Reads the text; null where it is not possible.</param>
-    public static Option<T?> Option<T>(string name, string helpName, string expected, Func<string, T?> read)
+    /// <param name="letter">Its short form.</param>
+    public static Option<T?> Option<T>(
+        string name, string helpName, string expected, Func<string, T?> read, params string[] letter)
     {
-        var option = new Option<T?>(name) { HelpName = helpName, Arity = ArgumentArity.ExactlyOne };
+        var option = new Option<T?>(name, letter) { HelpName = helpName, Arity = ArgumentArity.ExactlyOne };
         option.CustomParser = result =>
         {
             var text = result.Tokens[0].Value;

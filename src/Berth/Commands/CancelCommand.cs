@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Berth.Engine.Runs;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -12,7 +13,7 @@ internal static class CancelCommand
     {
         var run = BerthCommand.Run();
         var force = BerthCommand.Flag(
-            "--force", "Do not ask the agent to stop: kill it. What it has written is still kept.");
+            "--force", "Do not ask the agent to stop: kill it. What it has written is still kept.", "-f");
         var server = Opened.Server();
         var json = BerthCommand.JsonFlag("Print the run as JSON when the stop was asked for.");
         var command = new BerthCommand(
@@ -29,7 +30,7 @@ internal static class CancelCommand
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
-            var view = await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel);
+            var view = await runs.FindAsync(parsed.GetRequiredValue(run), cancel);
             var wasFinal = view.State.IsFinal();
             if (!wasFinal)
             {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Berth.Engine;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -14,12 +15,12 @@ internal static class CleanupCommand
     public static Command Create(Surroundings surroundings)
     {
         var run = new Argument<string?>("RUN") { Description = "One run.", Arity = ArgumentArity.ZeroOrOne };
-        var all = BerthCommand.Flag("--all", "All runs that have ended.");
+        var all = BerthCommand.Flag("--all", "All runs that have ended.", "-a");
         var olderThan = BerthCommand.Option("--older-than", "TIME", Ages, text => TimeText.Read(text));
         olderThan.Description = "Runs that ended at least so long ago, 90m, 48h or 7d.";
         var maxSize = BerthCommand.Option("--max-size", "SIZE", Sizes, text => SizeText.Read(text));
         maxSize.Description = "The oldest ended runs, until all hold at most so much, 500M or 20G; artefacts go too.";
-        var dryRun = BerthCommand.Flag("--dry-run", "Only say what would be removed.");
+        var dryRun = BerthCommand.Flag("--dry-run", "Only say what would be removed.", "-n");
         var server = Opened.Server();
         var json = BerthCommand.JsonFlag();
         var command = new BerthCommand(
@@ -51,7 +52,7 @@ internal static class CleanupCommand
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
-            var id = parsed.GetValue(run) is { } named ? (await runs.ResolveAsync(named, cancel)).Id : null;
+            var id = parsed.GetValue(run) is { } named ? (await runs.FindAsync(named, cancel)).Id : null;
             var report = await runs.CleanUpAsync(
                 new CleanupSelection(id, parsed.GetValue(olderThan)) { MostBytes = parsed.GetValue(maxSize) },
                 parsed.GetValue(dryRun), cancel);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
+using Berth.Engine.Workflows;
 using Berth.Protocol;
 
 namespace Berth.Commands;
@@ -28,7 +29,7 @@ internal static class CommandLine
     private static async Task<int> ParseAndRunAsync(Surroundings surroundings, IReadOnlyList<string> arguments)
     {
         var parsed = Create(surroundings).Parse(arguments, Parsing);
-        var isHelp = parsed.Action is HelpWithExamples;
+        var isHelp = parsed.Action is CommandHelp;
         if (!isHelp && (parsed.Errors.Count > 0 || UnknownOption(parsed) is not null))
         {
             return Refuse(surroundings, parsed, arguments);
@@ -51,36 +52,19 @@ internal static class CommandLine
     /// <summary>All commands.</summary>
     public static RootCommand Create(Surroundings surroundings)
     {
+        var groups = CommandGroup.All(surroundings);
         var root = new RootCommand(
-            "Runs Claude Code on git repositories, unattended, in a sandbox, and leaves a branch with the work.")
+            "Runs Claude Code on git repositories, unattended, in a sandbox, and leaves a branch with the work.");
+        foreach (var command in groups.SelectMany(group => group.Commands))
         {
-            RunCommand.Create(surroundings),
-            PsCommand.Create(surroundings),
-            ShowCommand.Create(surroundings),
-            LogsCommand.Create(surroundings),
-            DiffCommand.Create(surroundings),
-            AttachCommand.Create(surroundings),
-            SendCommand.Create(surroundings),
-            InterruptCommand.Create(surroundings),
-            DecisionCommand.Approve(surroundings),
-            DecisionCommand.Deny(surroundings),
-            ArtifactsCommand.Create(surroundings),
-            DeliverCommand.Create(surroundings),
-            CancelCommand.Create(surroundings),
-            CleanupCommand.Create(surroundings),
-            WorkflowsCommand.Create(surroundings),
-            BudgetCommand.Create(surroundings),
-            DoctorCommand.Create(surroundings),
-            ImageCommand.Create(surroundings),
-            DemoCommand.Create(surroundings),
-            ServeCommand.Create(surroundings),
-            DrainCommand.Create(surroundings),
-            TokenCommand.Create(surroundings),
-            HostCommand.Create(surroundings),
-        };
+            root.Add(command);
+        }
+
+        root.Add(HostCommand.Create(surroundings));
+        root.Add(CompletionCommand.CreateAsking(surroundings, () => root));
         root.Directives.Clear();
         var help = root.Options.OfType<HelpOption>().Single();
-        help.Action = new HelpWithExamples((SynchronousCommandLineAction)help.Action!);
+        help.Action = new CommandHelp((SynchronousCommandLineAction)help.Action!, groups, surroundings.Streams.Width);
         return root;
     }
 
@@ -108,12 +92,40 @@ internal static class CommandLine
 
         var command = parsed.CommandResult.Command;
         var path = command is RootCommand ? "berth" : $"berth {PathOf(command)}";
-        var message = UnknownOption(parsed) is { } word
-            ? $"There is no option {word}. If it is meant as text, write -- in front of it."
+        var message = UnknownOption(parsed) is { } option ? NoOption(option, command)
+            : UnknownCommand(parsed) is { } word ? NoCommand(word, command)
             : string.Join(" ", parsed.Errors.Select(error => error.Message).Distinct(StringComparer.Ordinal));
         var failure = new Failure("usage", message, $"{path} --help shows how it is used.", Fault.User);
         return FailureReport.Show(surroundings, failure, IsJson(arguments));
     }
+
+    private static string NoOption(string word, Command command)
+    {
+        // Letters that are written together, or with their value, are not taken apart: a prompt may begin like that.
+        var names = command.Options.Where(option => !option.Hidden)
+            .SelectMany(option => option.Aliases.Append(option.Name)).Append("--help").ToList();
+        var rest = word.Length > 2 && word[1] != '-' && names.Contains(word[..2], StringComparer.Ordinal)
+            ? word[2..]
+            : null;
+        var dash = rest is not null && names.Contains($"-{rest[0]}", StringComparer.Ordinal) ? "-" : string.Empty;
+        var letter = rest is null ? null : $" Did you mean {word[..2]} {dash}{rest}?";
+        return $"There is no option {word}.{letter ?? NearestName.Question(word.Split('=')[0], names)} "
+            + "If it is meant as text, write -- in front of it.";
+    }
+
+    private static string NoCommand(string word, Command command)
+    {
+        var names = command.Subcommands.Where(inner => !inner.Hidden).Select(inner => inner.Name).ToList();
+        return $"There is no command {(command is RootCommand ? string.Empty : $"{PathOf(command)} ")}{word}."
+            + NearestName.Question(word, names);
+    }
+
+    // Where a command has commands of its own and takes nothing else, a word that is none of them is a slip.
+    private static string? UnknownCommand(ParseResult parsed) =>
+        parsed.CommandResult.Command is { Subcommands.Count: > 0, Arguments.Count: 0 }
+            && parsed.UnmatchedTokens is [var first, ..]
+            ? first
+            : null;
 
     // Nothing was asked for: that is an error for a script, and for a person a question.
     private static int HelpInstead(Surroundings surroundings)
@@ -128,29 +140,4 @@ internal static class CommandLine
         command.Parents.OfType<Command>().FirstOrDefault() is { } parent and not RootCommand
             ? $"{parent.Name} {command.Name}"
             : command.Name;
-
-    /// <summary>The usual help, and below it what people can type.</summary>
-    private sealed class HelpWithExamples(SynchronousCommandLineAction usual) : SynchronousCommandLineAction
-    {
-        public override int Invoke(ParseResult parseResult)
-        {
-            var code = usual.Invoke(parseResult);
-            var examples = parseResult.CommandResult.Command is BerthCommand command ? command.Examples : RootExamples;
-            var output = parseResult.InvocationConfiguration.Output;
-            output.WriteLine("Examples:");
-            foreach (var example in examples)
-            {
-                output.WriteLine("  " + example);
-            }
-
-            return code;
-        }
-
-        private static IReadOnlyList<string> RootExamples =>
-        [
-            "berth demo                                 see it work, without a key",
-            "berth run fix \"the login test fails\"       work on the repository of this folder",
-            "berth ps                                   what runs, and what ran",
-        ];
-    }
 }

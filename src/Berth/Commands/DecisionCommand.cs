@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Berth.Engine;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -47,7 +48,7 @@ internal static class DecisionCommand
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
-            var id = (await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel)).Id;
+            var id = (await runs.FindAsync(parsed.GetRequiredValue(run), cancel)).Id;
             var why = reason is null ? null : parsed.GetValue(reason);
             var receipt = await runs.DecideAsync(
                 id, new ApprovalDecision(isAllowed, parsed.GetValue(call), why), cancel);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Berth.Engine.Runs;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -29,7 +30,7 @@ internal static class DeliverCommand
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
-            var id = (await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel)).Id;
+            var id = (await runs.FindAsync(parsed.GetRequiredValue(run), cancel)).Id;
             var view = await runs.DeliverAsync(id, parsed.GetValue(allowSecrets), cancel);
             if (parsed.GetValue(json))
             {

@@ -107,7 +107,8 @@ internal static class DemoCommand
                 Keep = false,
             };
             var run = await engine.SubmitAsync(request, cancel);
-            var ended = await RunCommand.StayAsync(stage.Surroundings, new HomeRuns(engine), run, Screen);
+            var runs = new HomeRuns(engine, Surroundings.Time);
+            var ended = await RunCommand.StayAsync(stage.Surroundings, runs, run, Screen);
             if (ended.SentAwayBy is null)
             {
                 return ended.Run;
@@ -143,7 +144,8 @@ internal static class DemoCommand
             {
                 Screen.Write(Line.Empty);
                 Say($"$ berth diff {RunId.Short(run.Id)}", Tone.Strong);
-                await DiffCommand.ShowAsync(new HomeRuns(engine), run, new DiffOrder(DiffForm.Patch), Screen, cancel);
+                var runs = new HomeRuns(engine, Surroundings.Time);
+                await DiffCommand.ShowAsync(runs, run, new DiffOrder(DiffForm.Patch), Screen, cancel);
             }
 
             Screen.Write(Line.Empty);

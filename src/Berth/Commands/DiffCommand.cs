@@ -1,7 +1,9 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Berth.Engine.Git;
+using Berth.Engine.Processes;
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
 using Berth.Remote;
@@ -16,24 +18,35 @@ internal static class DiffCommand
     {
         var run = BerthCommand.Run();
         var stat = BerthCommand.Flag("--stat", "Only which files, and how many lines.");
+        var noPager = BerthCommand.Flag("--no-pager", "Show all of it at once, also on a terminal.");
+        var color = new Option<string>("--color")
+        {
+            Description = "Whether it has colours. auto: on a terminal, unless NO_COLOR is set.",
+            HelpName = "auto|always|never",
+            DefaultValueFactory = _ => "auto",
+        };
+        color.AcceptOnlyFromAmong("auto", "always", "never");
         var server = Opened.Server();
         var json = BerthCommand.JsonFlag("Print commits, files and diff as one JSON object.");
         var command = new BerthCommand(
             "diff",
-            "Shows what a run changed, as git does.",
+            "Shows what a run changed, as git does: on a terminal through a pager (GIT_PAGER, core.pager, PAGER or "
+                + "less) and with control characters shown as ^X, to a pipe or a file byte for byte.",
             "berth diff 7k3m9xq2",
             "berth diff 7k3m9xq2 --stat",
             "berth diff 7k3m9xq2 | git apply --check")
         {
             run,
             stat,
+            color,
+            noPager,
             server,
             json,
         };
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
-            var view = await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel);
+            var view = await runs.FindAsync(parsed.GetRequiredValue(run), cancel);
             var order = new DiffOrder(parsed.GetValue(stat) ? DiffForm.Stat : DiffForm.Patch);
             if (parsed.GetValue(json))
             {
@@ -47,16 +60,11 @@ internal static class DiffCommand
             if (view.HeadCommit is null)
             {
                 surroundings.Screen(onError: true).Write(Line.Of(Nothing(view), Tone.Faint));
-            }
-            else if (surroundings.Streams.OutputIsTerminal)
-            {
-                await ShowAsync(runs, view, order, surroundings.Screen(), cancel);
-            }
-            else
-            {
-                await runs.WriteDiffAsync(view.Id, order, surroundings.Streams.RawOutput, cancel);
+                return ExitCodes.Succeeded;
             }
 
+            var showing = new Showing(surroundings, parsed.GetValue(color)!, parsed.GetValue(noPager));
+            await showing.ShowAsync(runs, view.Id, order, cancel);
             return ExitCodes.Succeeded;
         }));
         return command;
@@ -66,10 +74,95 @@ internal static class DiffCommand
         ? "The run changed nothing."
         : $"The run is {RunWords.Name(run.State)}; what it changes is known when it has ended.";
 
-    /// <summary>
-    /// Shows a diff to people. A file's content may hold escape sequences: a pipe gets them as they are, a screen
-    /// does not.
-    /// </summary>
+    /// <summary>How a diff is shown.</summary>
+    /// <param name="Surroundings">Where the command is typed.</param>
+    /// <param name="Color">auto, always or never.</param>
+    /// <param name="NoPager">Whether no pager is wanted.</param>
+    private sealed record Showing(Surroundings Surroundings, string Color, bool NoPager)
+    {
+        private bool HasColour => Color switch
+        {
+            "always" => true,
+            "never" => false,
+            _ => Surroundings.Streams.OutputIsTerminal && Surroundings.WelcomesColour,
+        };
+
+        public async Task ShowAsync(IRunService runs, string id, DiffOrder order, CancellationToken cancel)
+        {
+            var output = Surroundings.Streams.RawOutput;
+            if (!Surroundings.Streams.OutputIsTerminal && !HasColour)
+            {
+                await runs.WriteDiffAsync(id, order, output, cancel);
+                return;
+            }
+
+            // Colours are for somebody who looks at it in the end, behind whatever pipe.
+            using var pager = Surroundings.Streams.OutputIsTerminal ? await PagerAsync(cancel) : null;
+            var changed = pager is null
+                ? await WriteAsync(runs, id, order, output, cancel)
+                : await PageAsync(pager, runs, id, order);
+            if (changed > 0)
+            {
+                Surroundings.Screen(onError: true).Write(Line.Of(
+                    $"Shown as text: {Amounts.Of(changed, "control character")}. "
+                        + $"What is on the screen is no patch then; berth diff {RunId.Short(id)} > FILE has the bytes.",
+                    Tone.Warning));
+            }
+        }
+
+        private async Task<long> PageAsync(PagerProcess pager, IRunService runs, string id, DiffOrder order)
+        {
+            // Ctrl-C is for the pager: it ends a search there, and the diff goes on.
+            using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = true);
+            try
+            {
+                return await WriteAsync(runs, id, order, pager.Input, CancellationToken.None);
+            }
+            catch (IOException gone) when (CommandBoundary.IsReaderGone(gone))
+            {
+                // Who quits the pager has seen enough.
+                return 0;
+            }
+            finally
+            {
+                await pager.EndAsync();
+            }
+        }
+
+        private async Task<PagerProcess?> PagerAsync(CancellationToken cancel)
+        {
+            if (NoPager)
+            {
+                return null;
+            }
+
+            var environment = Surroundings.Environment;
+            var git = new UserGitSettings(
+                Settings.Bind(Surroundings).Git with { Environment = environment },
+                new ProcessRunner(Surroundings.Time));
+            var configured = environment.ContainsKey("GIT_PAGER") ? null : await git.ReadAsync("core.pager", cancel);
+            var (choice, note) = PagerChoice.Of(environment, configured);
+            if (note is not null)
+            {
+                Surroundings.Screen(onError: true).Write(Line.Of(note, Tone.Warning));
+            }
+
+            return choice is null ? null : PagerProcess.Start(choice.Program, choice.Arguments, choice.Environment);
+        }
+
+        /// <returns>How many characters were shown as something else.</returns>
+        private async Task<long> WriteAsync(
+            IRunService runs, string id, DiffOrder order, Stream output, CancellationToken cancel)
+        {
+            var isPatch = order.Form != DiffForm.Stat;
+            await using var display = new DiffDisplay(output, HasColour && isPatch ? new DiffColours() : null);
+            await runs.WriteDiffAsync(id, order, display, cancel);
+            display.Complete();
+            return isPatch ? display.Changed : 0;
+        }
+    }
+
+    /// <summary>Shows a diff among other lines, wrapped and coloured as they are: for the demo.</summary>
     public static async Task ShowAsync(
         IRunService runs, RunView run, DiffOrder order, IScreen screen, CancellationToken cancel)
     {
@@ -79,7 +172,7 @@ internal static class DiffCommand
         using var reader = new StreamReader(diff, Encoding.UTF8);
         while (await reader.ReadLineAsync(cancel) is { } row)
         {
-            screen.Write(Line.Of(row, order.Form == DiffForm.Stat ? Tone.Plain : ToneOf(row)));
+            screen.Write(Line.Of(row, ToneOf(row)));
         }
     }
 

@@ -18,7 +18,7 @@ internal static class ImageCommand
 
     private static BerthCommand Build(Surroundings surroundings)
     {
-        var tag = new Option<string?>("--tag")
+        var tag = new Option<string?>("--tag", "-t")
         {
             Description = "The image's name. Default: what BERTH_IMAGE says, else berth-run and the version.",
             HelpName = "NAME",

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -24,7 +25,7 @@ internal static class InterruptCommand
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
-            var id = (await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel)).Id;
+            var id = (await runs.FindAsync(parsed.GetRequiredValue(run), cancel)).Id;
             var receipt = await runs.InterruptAsync(id, cancel);
             if (parsed.GetValue(json))
             {

@@ -31,7 +31,7 @@ internal static class Opened
                 "Use one such as http://127.0.0.1:7433.",
                 Fault.User);
         return url is null
-            ? new HomeRuns(Engine(surroundings, options))
+            ? new HomeRuns(Engine(surroundings, options), surroundings.Time)
             : new ServerRuns(url, options.Remote.Token, surroundings.Time);
     }
 

@@ -17,8 +17,42 @@ internal static class Prompt
         encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>The prompt, exactly as it was given.</summary>
-    /// <exception cref="FailureException"><c>prompt_missing</c>, <c>prompt_too_large</c> or
-    /// <c>prompt_invalid</c>.</exception>
+    /// <exception cref="FailureException"><c>prompt_missing</c>, <c>prompt_too_large</c>, <c>prompt_invalid</c> or
+    /// <c>prompt_unreadable</c>.</exception>
+    public static async Task<string> ReadAsync(
+        string? message, string? file, Surroundings surroundings, CancellationToken cancel)
+    {
+        if (file is FromInput)
+        {
+            (message, file) = (message ?? FromInput, null);
+        }
+
+        if (file is null)
+        {
+            return await ReadAsync(message, surroundings.Streams, cancel);
+        }
+
+        if (message is not null)
+        {
+            throw new FailureException(
+                "usage", "MESSAGE and --file cannot be had together.", "Leave out one of them.", Fault.User);
+        }
+
+        try
+        {
+            await using var opened = File.OpenRead(Path.GetFullPath(file, surroundings.CurrentDirectory));
+            return await TextAsync(opened, $"--file {file}", cancel);
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            throw new FailureException(
+                "prompt_unreadable", $"--file {file} cannot be read: {unreadable.Message}", "Name another file.",
+                Fault.User, unreadable);
+        }
+    }
+
+    /// <summary>The prompt from a word of the command line, or from standard input.</summary>
+    /// <exception cref="FailureException">As above.</exception>
     public static async Task<string> ReadAsync(string? message, StandardStreams streams, CancellationToken cancel)
     {
         if (message is not (null or FromInput))
@@ -36,30 +70,28 @@ internal static class Prompt
                 Fault.User);
         }
 
+        return await TextAsync(streams.Input, "Standard input", cancel);
+    }
+
+    private static async Task<string> TextAsync(Stream input, string name, CancellationToken cancel)
+    {
         try
         {
-            var bytes = await BytesAsync(streams.Input, cancel);
-            var text = Strict.GetString(bytes);
+            var text = Strict.GetString(await BytesAsync(input, name, cancel));
             return text.Length > 0
                 ? text
                 : throw new FailureException(
-                    "prompt_missing",
-                    "Standard input is empty.",
-                    "Pipe the prompt in, or give it as MESSAGE.",
-                    Fault.User);
+                    "prompt_missing", $"{name} is empty.", "Pipe the prompt in, or give it as MESSAGE.", Fault.User);
         }
         catch (DecoderFallbackException invalid)
         {
             throw new FailureException(
-                "prompt_invalid",
-                "What is piped in is not UTF-8 text.",
-                "Convert it, for example with iconv.",
-                Fault.User,
+                "prompt_invalid", $"{name} is not UTF-8 text.", "Convert it, for example with iconv.", Fault.User,
                 invalid);
         }
     }
 
-    private static async Task<byte[]> BytesAsync(Stream input, CancellationToken cancel)
+    private static async Task<byte[]> BytesAsync(Stream input, string name, CancellationToken cancel)
     {
         using var read = new MemoryStream();
         var buffer = new byte[BufferBytes];
@@ -70,7 +102,7 @@ internal static class Prompt
             {
                 throw new FailureException(
                     "prompt_too_large",
-                    $"What is piped in has more than {MaxBytes} bytes, the most that is possible.",
+                    $"{name} has more than {MaxBytes} bytes, the most that is possible.",
                     "Put the material into the repository and name the file in the prompt.",
                     Fault.User);
             }

@@ -32,7 +32,9 @@ internal static class RunCommand
         _ = Settings.Bind(surroundings);
         var request = await options.ReadAsync(parsed, surroundings, cancel);
         using var runs = Opened.Runs(surroundings, options.ServerOf(parsed));
-        var run = await runs.SubmitAsync(request, cancel);
+        var run = request.Continue is { } earlier
+            ? await runs.SuggestingAsync(earlier, () => runs.SubmitAsync(request, cancel), cancel)
+            : await runs.SubmitAsync(request, cancel);
         var isJson = options.IsJson(parsed);
         if (options.IsDetached(parsed))
         {
@@ -40,8 +42,10 @@ internal static class RunCommand
             return ExitCodes.Succeeded;
         }
 
-        var people = surroundings.Screen(onError: isJson);
-        var ended = await StayAsync(surroundings, runs, run, options.IsQuiet(parsed) ? new SilentScreen() : people);
+
+        // Standard output is for the result: the outcome, or with --json the run.
+        var progress = surroundings.Screen(onError: true);
+        var ended = await StayAsync(surroundings, runs, run, options.IsQuiet(parsed) ? new SilentScreen() : progress);
         if (ended.SentAwayBy is { } signal)
         {
             return ExitCodes.SentAway + signal;
@@ -54,7 +58,7 @@ internal static class RunCommand
 
         if (!isJson || !options.IsQuiet(parsed))
         {
-            Show(ended.Run, people, surroundings);
+            Show(ended.Run, surroundings.Screen(onError: isJson), surroundings);
         }
 
         return ExitCodes.Of(ended.Run);

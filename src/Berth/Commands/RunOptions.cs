@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Berth.Engine.Runs;
 using Berth.Engine;
 
 namespace Berth.Commands;
@@ -21,7 +22,7 @@ internal sealed class RunOptions
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private readonly Option<string?> repository = new("--repo")
+    private readonly Option<string?> repository = new("--repo", "-R")
     {
         Description = "A repository's path or URL. Default: the repository of the current folder.",
         HelpName = "PATH|URL",
@@ -94,11 +95,20 @@ internal sealed class RunOptions
         "a time from 1s to 24h, such as 90s, 30m or 2h",
         text => TimeText.Read(text, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)));
 
-    private readonly Option<string[]> environment = new("--env")
+    private readonly Option<string[]> environment = new("--env", "-e")
     {
         Description = "A variable for the agent; its value is redacted wherever the run is shown. Repeatable.",
         HelpName = "NAME=VALUE",
         Arity = ArgumentArity.OneOrMore,
+    };
+
+    private readonly Option<string[]> labels = BerthCommand.Many(
+        "--label", "NAME=VALUE", "A label by which berth ps finds the run. Repeatable.", "-l");
+
+    private readonly Option<string?> file = new("--file", "-f")
+    {
+        Description = "Read what the agent is to do from this file, in the place of MESSAGE.",
+        HelpName = "FILE",
     };
 
     private readonly Option<string?> sandbox = OneOf(
@@ -119,7 +129,7 @@ internal sealed class RunOptions
         Arity = ArgumentArity.OneOrMore,
     };
 
-    private readonly Option<string[]> mounts = new("--mount")
+    private readonly Option<string[]> mounts = new("--mount", "-v")
     {
         Description = "A folder that it has beside the workspace, of those that the operator permits. Repeatable.",
         HelpName = "HOST[:INSIDE][:rw]",
@@ -132,9 +142,9 @@ internal sealed class RunOptions
     private readonly Option<bool> keep = BerthCommand.Flag("--keep", "Keep the workspace when the run has ended.");
 
     private readonly Option<bool> detach = BerthCommand.Flag(
-        "--detach", "Print the run's id and return; the run goes on.");
+        "--detach", "Print the run's id and return; the run goes on.", "-d");
 
-    private readonly Option<bool> quiet = BerthCommand.Flag("--quiet", "Show nothing but the outcome.");
+    private readonly Option<bool> quiet = BerthCommand.Flag("--quiet", "Show nothing but the outcome.", "-q");
 
     private readonly Option<string?> server = Opened.Server();
 
@@ -156,12 +166,20 @@ internal sealed class RunOptions
                 result.AddError("--env must be NAME=VALUE; a NAME has letters, digits and _, and no digit in front.");
             }
         });
+        labels.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens.Where(token => RunLabels.Read(token.Value) is null))
+            {
+                result.AddError($"--label {token.Value} is not valid: expected NAME=VALUE, {RunLabels.Expected}.");
+            }
+        });
         command.Add(workflow);
         command.Add(message);
         foreach (var option in (IReadOnlyList<Option>)
         [
             repository, reference, branch, goOn, push, pullRequest, mode, image, model, maxTurns, maxTokens, maxBudget,
-            timeout, environment, sandbox, network, allowedHosts, mounts, trust, keep, detach, quiet, server, json,
+            timeout, file, environment, labels, sandbox, network, allowedHosts, mounts, trust, keep, detach, quiet,
+            server, json,
         ])
         {
             command.Add(option);
@@ -181,7 +199,8 @@ internal sealed class RunOptions
         ParseResult parsed, Surroundings surroundings, CancellationToken cancel) => new()
     {
         Workflow = parsed.GetRequiredValue(workflow),
-        Message = await Prompt.ReadAsync(parsed.GetValue(message), surroundings.Streams, cancel),
+        Message = await Prompt.ReadAsync(
+            parsed.GetValue(message), parsed.GetValue(file), surroundings, cancel),
         Repository = parsed.GetValue(repository),
         CurrentDirectory = surroundings.CurrentDirectory,
         Ref = parsed.GetValue(reference),
@@ -203,6 +222,7 @@ internal sealed class RunOptions
         Mounts = parsed.GetValue(mounts) ?? [],
         Trust = parsed.GetValue(trust),
         Keep = parsed.GetValue(keep) ? true : null,
+        Ticket = RunTicket.Own with { Labels = LabelsOf(parsed.GetValue(labels) ?? []) },
     };
 
     // Of two with one name the last counts, as in a shell.
@@ -215,6 +235,17 @@ internal sealed class RunOptions
         }
 
         return variables;
+    }
+
+    private static Dictionary<string, string> LabelsOf(IEnumerable<string> texts)
+    {
+        var named = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in texts.Select(text => RunLabels.Read(text)!.Value))
+        {
+            named[name] = value;
+        }
+
+        return RunLabels.Checked(named);
     }
 
     private static (string Name, string Value)? Variable(string text)

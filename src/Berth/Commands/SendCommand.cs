@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Berth.Engine;
 using Berth.Engine.Runs;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -16,6 +17,11 @@ internal static class SendCommand
         {
             Description = "What to say; - or nothing reads it from standard input.",
             Arity = ArgumentArity.ZeroOrOne,
+        };
+        var file = new Option<string?>("--file", "-f")
+        {
+            Description = "Read the message from this file, in the place of MESSAGE.",
+            HelpName = "FILE",
         };
         var priority = BerthCommand.Option<MessagePriority?>(
             "--priority", "WHEN", "now, next or later", text => text switch
@@ -37,6 +43,7 @@ internal static class SendCommand
         {
             run,
             message,
+            file,
             priority,
             server,
             json,
@@ -44,8 +51,9 @@ internal static class SendCommand
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
             using var runs = Opened.Runs(surroundings, parsed.GetValue(server));
-            var id = (await runs.ResolveAsync(parsed.GetRequiredValue(run), cancel)).Id;
-            var text = await Prompt.ReadAsync(parsed.GetValue(message), surroundings.Streams, cancel);
+            var id = (await runs.FindAsync(parsed.GetRequiredValue(run), cancel)).Id;
+            var text = await Prompt.ReadAsync(
+                parsed.GetValue(message), parsed.GetValue(file), surroundings, cancel);
             var sent = new RunMessage(text, parsed.GetValue(priority) ?? MessagePriority.Next);
             var receipt = await runs.SendAsync(id, sent, cancel);
             if (parsed.GetValue(json))

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Berth.Engine.Runs;
+using Berth.Remote;
 using Berth.Terminal;
 
 namespace Berth.Commands;
@@ -26,7 +27,7 @@ internal static class ShowCommand
         command.SetAction((parsed, cancel) => CommandBoundary.RunAsync(surroundings, parsed.GetValue(json), async () =>
         {
             using var service = Opened.Runs(surroundings, parsed.GetValue(server));
-            var view = await service.ResolveAsync(parsed.GetRequiredValue(run), cancel);
+            var view = await service.FindAsync(parsed.GetRequiredValue(run), cancel);
             if (parsed.GetValue(json))
             {
                 surroundings.Print(JsonSerializer.Serialize(view, RunJson.Readable.RunView));

@@ -7,7 +7,7 @@ using Berth.Protocol;
 namespace Berth.Remote;
 
 /// <summary>The runs of a home on this machine.</summary>
-internal sealed class HomeRuns(BerthEngine engine) : IRunService
+internal sealed class HomeRuns(BerthEngine engine, TimeProvider time) : IRunService
 {
     // Who may write the home may do all.
     private static Caller Me { get; } = new($"{Environment.UserName} (local)", Role.Admin);
@@ -18,8 +18,15 @@ internal sealed class HomeRuns(BerthEngine engine) : IRunService
     public Task<RunView> ResolveAsync(string fragment, CancellationToken cancel) =>
         Task.FromResult(engine.Resolve(fragment));
 
-    public Task<IReadOnlyList<RunView>> ListAsync(bool all, CancellationToken cancel) =>
-        Task.FromResult(engine.List(all));
+    public Task<IReadOnlyList<RunView>> ListAsync(RunSelection selection, CancellationToken cancel) =>
+        Task.FromResult(engine.List(new RunFilter
+        {
+            States = selection.States,
+            Workflow = selection.Workflow,
+            Labels = selection.Labels,
+            OpenOrEndedSince = selection.All ? null : time.GetUtcNow() - RunSelection.Recent,
+            Limit = selection.Limit,
+        }));
 
     public IAsyncEnumerable<JournalEntry> ReadLogAsync(
         string id, long after, bool follow, CancellationToken cancel) =>

@@ -16,8 +16,8 @@ internal interface IRunService : IDisposable
     /// <exception cref="FailureException"><c>run_not_found</c>, <c>run_ambiguous</c>.</exception>
     Task<RunView> ResolveAsync(string fragment, CancellationToken cancel);
 
-    /// <summary>Runs, newest first; without <paramref name="all"/> the recent ones.</summary>
-    Task<IReadOnlyList<RunView>> ListAsync(bool all, CancellationToken cancel);
+    /// <summary>Runs, newest first.</summary>
+    Task<IReadOnlyList<RunView>> ListAsync(RunSelection selection, CancellationToken cancel);
 
     /// <summary>Reads what a run said, and follows it to its end where asked.</summary>
     IAsyncEnumerable<JournalEntry> ReadLogAsync(string id, long after, bool follow, CancellationToken cancel);

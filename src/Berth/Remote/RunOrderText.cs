@@ -33,13 +33,8 @@ internal static class RunOrderText
             Switch("push", request.Push ? true : null);
             Switch("pullRequest", request.PullRequest ? true : null);
             Switch("keep", request.Keep);
-            json.WriteStartObject("env");
-            foreach (var (name, value) in request.Environment)
-            {
-                json.WriteString(name, value);
-            }
-
-            json.WriteEndObject();
+            WriteTexts(json, "env", request.Environment);
+            WriteTexts(json, "labels", request.Ticket.Labels);
             json.WriteEndObject();
 
             void Switch(string name, bool? value)
@@ -90,6 +85,17 @@ internal static class RunOrderText
         }
 
         return bytes.ToArray();
+    }
+
+    private static void WriteTexts(Utf8JsonWriter json, string name, IReadOnlyDictionary<string, string> texts)
+    {
+        json.WriteStartObject(name);
+        foreach (var (key, value) in texts)
+        {
+            json.WriteString(key, value);
+        }
+
+        json.WriteEndObject();
     }
 
     private static void WriteLimits(Utf8JsonWriter json, RunRequest request)

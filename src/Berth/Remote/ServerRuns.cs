@@ -24,7 +24,10 @@ internal sealed class ServerRuns : IRunService
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan Recent = TimeSpan.FromHours(24);
+    private static readonly TimeSpan LongestRun = TimeSpan.FromHours(48);
+
+    // For cleaning up, which is about all of them.
+    private static readonly RunSelection Everything = new() { All = true, Limit = int.MaxValue };
 
     private readonly HttpClient http;
     private readonly Uri server;
@@ -58,21 +61,52 @@ internal sealed class ServerRuns : IRunService
     public Task<RunView> ResolveAsync(string fragment, CancellationToken cancel) => AskAsync(
         HttpMethod.Get, $"runs/{Uri.EscapeDataString(fragment)}", RunJson.Default.RunView, cancel);
 
-    public async Task<IReadOnlyList<RunView>> ListAsync(bool all, CancellationToken cancel)
+    public async Task<IReadOnlyList<RunView>> ListAsync(RunSelection selection, CancellationToken cancel)
+    {
+        if (selection.All)
+        {
+            return await PagesAsync(selection, string.Empty, cancel);
+        }
+
+        // The API asks when a run was created, and one that ended today may have been begun the day before.
+        var since = time.GetUtcNow() - RunSelection.Recent - LongestRun;
+        RunState[] states = [.. selection.States.Count == 0 ? Enum.GetValues<RunState>() : selection.States];
+        List<RunView> found =
+        [
+            .. await PagesAsync(
+                selection with { States = [.. states.Where(state => !state.IsFinal())] }, string.Empty, cancel),
+            .. await PagesAsync(
+                selection with { States = [.. states.Where(state => state.IsFinal())] },
+                $"&since={Uri.EscapeDataString(since.ToString("O", CultureInfo.InvariantCulture))}", cancel),
+        ];
+        return [.. found.Where(run => selection.Includes(run, time.GetUtcNow()))
+            .DistinctBy(run => run.Id, StringComparer.Ordinal)
+            .OrderByDescending(run => run.Id, StringComparer.Ordinal).Take(selection.Limit)];
+    }
+
+    private async Task<List<RunView>> PagesAsync(RunSelection selection, string since, CancellationToken cancel)
     {
         var runs = new List<RunView>();
-        var since = all ? string.Empty
-            : $"&since={Uri.EscapeDataString((time.GetUtcNow() - Recent).ToString("O", CultureInfo.InvariantCulture))}";
+        if (selection is { All: false, States.Count: 0 })
+        {
+            return runs;
+        }
+
+        var query = string.Concat(
+            selection.States.Select(state => $"&state={RunWord.Of(state)}")
+                .Concat(selection.Workflow is { } name ? [$"&workflow={Uri.EscapeDataString(name)}"] : [])
+                .Concat(selection.Labels.Select(each => $"&label={Uri.EscapeDataString($"{each.Key}={each.Value}")}")));
         for (string? next = null; ;)
         {
+            var size = Math.Min(RunFilter.MostOnPage, selection.Limit - runs.Count);
             var page = await AskAsync(
                 HttpMethod.Get,
-                $"runs?limit={RunFilter.MostOnPage}{since}{(next is null ? string.Empty : $"&cursor={next}")}",
+                $"runs?limit={size}{query}{since}{(next is null ? string.Empty : $"&cursor={next}")}",
                 RunJson.Default.RunPage,
                 cancel);
             runs.AddRange(page.Runs);
             next = page.Next;
-            if (next is null)
+            if (next is null || runs.Count >= selection.Limit)
             {
                 return runs;
             }
@@ -197,7 +231,7 @@ internal sealed class ServerRuns : IRunService
                 Fault.User);
         }
 
-        var ids = selection.RunId is { } one ? [one] : (await ListAsync(all: true, cancel))
+        var ids = selection.RunId is { } one ? [one] : (await ListAsync(Everything, cancel))
             .Where(run => run.State.IsFinal()
                 && time.GetUtcNow() - run.FinishedAt >= (selection.OlderThan ?? TimeSpan.Zero))
             .Select(run => run.Id).ToList();

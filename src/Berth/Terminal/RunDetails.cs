@@ -27,13 +27,10 @@ internal static class RunDetails
             yield return line;
         }
 
-        if (run.Result is { Length: > 0 } result)
+        var isTold = string.Equals(run.Message, run.Title, StringComparison.Ordinal);
+        foreach (var line in Text("message", isTold ? null : run.Message).Concat(Text("result", run.Result)))
         {
-            yield return Line.Of("result", Tone.Faint);
-            foreach (var row in SafeText.Rows(result))
-            {
-                yield return Line.Of("  " + row);
-            }
+            yield return line;
         }
 
         yield return Line.Empty;
@@ -43,10 +40,15 @@ internal static class RunDetails
         }
     }
 
+    private static IEnumerable<Line> Text(string label, string? text) => string.IsNullOrEmpty(text)
+        ? []
+        : SafeText.Rows(text).Select(row => Line.Of("  " + row)).Prepend(Line.Of(label, Tone.Faint));
+
     private static IEnumerable<(string Label, string? Value)> Facts(RunView run) =>
     [
         ("run", run.Id),
         ("workflow", run.Workflow),
+        ("title", run.Title),
         ("repository", run.Repository),
         ("base", run.BaseCommit),
         ("head", run.HeadCommit),
@@ -58,6 +60,7 @@ internal static class RunDetails
         ("model", run.Model),
         ("CLI", run.CliVersion),
         ("session", run.SessionId),
+        ("labels", string.Join(", ", run.Labels.Select(label => $"{label.Key}={label.Value}"))),
         ("created", At(run.CreatedAt)),
         ("started", At(run.StartedAt)),
         ("finished", At(run.FinishedAt)),

@@ -16,9 +16,11 @@ public sealed class ServerCommandTests
 
         var run = await client.BerthAsync(
             Soon, "run", "implement", BerthHome.Prompt("bash echo hello > hello.txt\n---\ntext Done."),
-            "--repo", server.Home.Repository, "--json");
+            "--repo", server.Home.Repository, "--label", "team=shop", "--json");
         var id = run.Json.GetProperty("id").GetString()!;
         var listed = await client.BerthAsync(Soon, "ps", "--json");
+        var found = await client.BerthAsync(Soon, "ps", "-q", "-l", "team=shop", "-s", "ended", "-w", "implement");
+        var none = await client.BerthAsync(Soon, "ps", "-q", "-l", "team=shop", "-s", "open");
         var shown = await client.BerthAsync(Soon, "show", id[^8..], "--json");
         var said = await client.BerthAsync(Soon, "logs", id);
         var raw = await client.BerthAsync(Soon, "logs", id, "--raw");
@@ -28,6 +30,8 @@ public sealed class ServerCommandTests
         Assert.Equal((0, string.Empty), (run.ExitCode, run.Output.Length > 0 ? string.Empty : run.Error));
         Assert.Equal("succeeded", run.Json.GetProperty("state").GetString());
         Assert.Equal(id, Assert.Single(listed.Json.EnumerateArray()).GetProperty("id").GetString());
+        Assert.Equal((id, string.Empty), (found.Output.Trim(), none.Output));
+        Assert.Equal("Please do it.", shown.Json.GetProperty("title").GetString());
         Assert.Equal("admin", shown.Json.GetProperty("createdBy").GetString());
         Assert.Contains("Done.", said.Output, StringComparison.Ordinal);
         Assert.Contains("\"type\":\"result\"", raw.Output, StringComparison.Ordinal);
