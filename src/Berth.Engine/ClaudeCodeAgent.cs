@@ -54,7 +54,7 @@ internal sealed class ClaudeCodeAgent(
         var final = run.State;
         if (!final.IsFinal())
         {
-            await using var cancels = new CancelWatch(run.Id, executor, runs, time);
+            await using var cancels = new CancelWatch(flow.Directory, executor, runs, time);
             var outcome = await ReachOutcomeAsync(flow, run, executor, cancels, stop);
             flow.Finish(outcome); // (8)
             final = outcome.State;

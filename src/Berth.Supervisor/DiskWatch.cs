@@ -9,16 +9,19 @@ namespace Berth.Supervisor;
 /// A look is one statvfs. Near the mark they come faster, for a disk takes a gigabyte in a second. A run that holds
 /// little is not the one that fills the disk, and goes on until half of the mark. Main thread only.
 /// </remarks>
-internal sealed class DiskWatch(RunDirectory directory, ExecutionLimits limits, FolderUse use)
+internal sealed class DiskWatch(RunDirectory directory, ExecutionLimits limits, FolderUse use, Action<string> say)
 {
     private const long Mebi = 1024 * 1024;
 
-    // So near to the mark it may be reached before the next ordinary look.
+    // So many times the mark it may be reached before the next ordinary look.
     private const int Near = 16;
+    private const int VeryNear = 2;
     private static readonly TimeSpan Usual = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan VerySoon = TimeSpan.FromMilliseconds(50);
 
     private bool wasMissing;
+    private bool isSaid;
 
     /// <summary>Whether somebody has removed the run directory, so that nobody will ever ask for this run.</summary>
     internal bool IsGone { get; private set; }
@@ -43,12 +46,25 @@ internal sealed class DiskWatch(RunDirectory directory, ExecutionLimits limits, 
             return (ExitCause.DiskLimit, message);
         }
 
-        return limits.DiskMin is { } mark && DiskSpace.Of(directory.Root) is { } disk ? Judge(disk, mark) : null;
+        return DiskSpace.Of(directory.Root) is not { } disk ? null
+            : limits.DiskMin is { } mark ? Judge(disk, mark) : Tell(disk);
+    }
+
+    // A run without a mark goes on, and whoever looks on should know why nothing works.
+    private (ExitCause Cause, string Message)? Tell(DiskSpace disk)
+    {
+        if (disk.Free < DiskSpace.NearlyNothing && !isSaid)
+        {
+            say("The disk of the run is full, and the run goes on (BERTH_DISK_STOP). Free some space.");
+        }
+
+        isSaid = disk.Free < DiskSpace.NearlyNothing;
+        return null;
     }
 
     private (ExitCause Cause, string Message)? Judge(DiskSpace disk, long mark)
     {
-        Pause = disk.Free < mark * Near ? Soon : Usual;
+        Pause = disk.Free < mark * VeryNear ? VerySoon : disk.Free < mark * Near ? Soon : Usual;
         if (disk.Free >= mark || (disk.Free >= mark / 2 && use.Measure(enough: mark) < mark))
         {
             return null;

@@ -9,7 +9,9 @@ namespace Berth.Supervisor;
 internal sealed class OutputPump
 {
     private const int BufferBytes = 64 * 1024;
-    private const int PollMilliseconds = 100;
+
+    // Only who still holds a pipe when the agent's processes are dead makes us wait so long.
+    private const int PollMilliseconds = 1000;
 
     // What may still be read once told to stop: a pipe holds 64 KiB, or 1 MiB where somebody enlarged it.
     private const int LastBytes = 2 * 1024 * 1024;

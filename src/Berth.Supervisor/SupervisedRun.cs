@@ -46,7 +46,7 @@ internal sealed class SupervisedRun : IDisposable
         cgroups = new CgroupMembership(spec.Limits.Cgroups, spec.Limits.CountedCgroups ?? []);
         processes = new RunProcesses(cgroups, spec.User, time);
         use = new FolderUse(directory, time);
-        disk = new DiskWatch(directory, spec.Limits, use);
+        disk = new DiskWatch(directory, spec.Limits, use, journal.Notice);
     }
 
     /// <summary>Runs it all.</summary>

@@ -95,11 +95,11 @@ public sealed class FullDiskTests
         var home = disk.Home;
         home.Set("BERTH_DISK_STOP", "0");
         var id = await home.DetachAsync(
-            $"bash {HomeRuns.WaitForGo}; echo done > done.txt\n---\ntext Done.", "--branch", "b");
+            $"bash echo done > done.txt; {HomeRuns.WaitForGo}\n---\ntext Done.", "--branch", "b");
         await home.WaitForFileAsync(id, "started");
         home.LetGo(id);
         disk.Fill();
-        await home.WaitForJournalAsync(id, "the run waits for room");
+        await home.WaitForJournalAsync(id, "capture waits for");
         disk.Empty();
         var run = await home.FinalAsync(id);
 

@@ -202,6 +202,7 @@ public sealed class DatabaseFaultTests
             await ToolAsync("mount", "-t", "tmpfs", "-o", size, "berth-test", home.Home);
             isMounted = true;
             home.Set("BERTH_MIN_DISK", "1M");
+            home.Set("BERTH_DISK_STOP", "0");
         }
 
         public void Fill()
