@@ -18,11 +18,19 @@ public sealed record FileStatus(
     private const int ModeAt = 28;
     private const int InodeAt = 32;
     private const int LengthAt = 40;
+    private const int ChangedAt = 96;
+    private const int ModifiedAt = 112;
     private const int MajorAt = 136;
     private const int MinorAt = 140;
     private const uint WantBasic = 0x7ff;
     private const int KindBits = 0xF000;
     private const int PermissionBits = 0xFFF;
+
+    /// <summary>When its content was last written, as its owner may have set it.</summary>
+    public DateTimeOffset Modified { get; init; }
+
+    /// <summary>When anything of it was last changed. Nobody can set this.</summary>
+    public DateTimeOffset Changed { get; init; }
 
     /// <summary>Asks for an entry by its name in a folder, or for what is open itself where the name is
     /// empty.</summary>
@@ -55,7 +63,22 @@ public sealed record FileStatus(
             BinaryPrimitives.ReadInt64LittleEndian(status[LengthAt..]),
             BinaryPrimitives.ReadUInt32LittleEndian(status[LinksAt..]),
             ((ulong)major << 32) | minor,
-            BinaryPrimitives.ReadUInt64LittleEndian(status[InodeAt..]));
+            BinaryPrimitives.ReadUInt64LittleEndian(status[InodeAt..]))
+        {
+            Modified = TimeOf(status[ModifiedAt..]),
+            Changed = TimeOf(status[ChangedAt..]),
+        };
+    }
+
+    // struct statx_timestamp. A file's owner may have given it a year that .NET does not know.
+    private static DateTimeOffset TimeOf(ReadOnlySpan<byte> stamp)
+    {
+        const int NanosecondsAt = 8;
+        const int NanosecondsPerTick = 100;
+        var seconds = Math.Clamp(
+            BinaryPrimitives.ReadInt64LittleEndian(stamp), 0, DateTimeOffset.MaxValue.ToUnixTimeSeconds() - 1);
+        var ticks = BinaryPrimitives.ReadUInt32LittleEndian(stamp[NanosecondsAt..]) / NanosecondsPerTick;
+        return DateTimeOffset.FromUnixTimeSeconds(seconds).AddTicks(ticks);
     }
 }
 
