@@ -208,6 +208,7 @@ internal sealed class ClaudeCodeAgent(
     {
         if (flow.Progress is not { Work: { } work, DeliveredBranch: null })
         {
+            await DeliverRefsAsync(flow, stop);
             return;
         }
 
@@ -216,6 +217,24 @@ internal sealed class ClaudeCodeAgent(
         var places = await FindSecretsAsync(flow, work, stop);
         flow.End(RunPhase.Deliver, progress => progress with { DeliveredBranch = branch, SecretPlaces = places });
         flow.Write(BerthEvents.Delivered, new(StringComparer.Ordinal) { ["branch"] = branch });
+        await DeliverRefsAsync(flow, stop);
+    }
+
+    // What the agent left beside its work at HEAD.
+    private async Task DeliverRefsAsync(RunFlow flow, CancellationToken stop)
+    {
+        if (flow.Progress is not { Collected: true, Refs: null })
+        {
+            return;
+        }
+
+        var refs = await workspaces.DeliverRefsAsync(
+            flow.Progress.Workspace!.Run, flow.Progress.DeliveredBranch, stop);
+        flow.Save(progress => progress with { Refs = refs });
+        foreach (var one in refs)
+        {
+            flow.Write(BerthEvents.Delivered, new(StringComparer.Ordinal) { ["branch"] = one.Ref });
+        }
     }
 
     // Nobody can tell later where they are.
@@ -354,7 +373,10 @@ internal sealed class ClaudeCodeAgent(
             Environment = AgentMounts.EnvironmentOf(flow.Id, plan, layout, invocation),
             Policy = policy,
             ClaudeBinary = plan.ClaudeBinary,
-            Capture = new CapturePlan(prepared.BaseCommit, flow.CommitMessage, AuthorName, AuthorEmail),
+            Capture = new CapturePlan(prepared.BaseCommit, flow.CommitMessage, AuthorName, AuthorEmail)
+            {
+                BorrowedObjects = prepared.MirrorObjects,
+            },
             Limits = new ExecutionLimits
             {
                 Timeout = plan.Timeout,

@@ -179,6 +179,12 @@ internal sealed class RunCleanup(
                 && time.GetUtcNow().UtcDateTime - Directory.GetLastWriteTimeUtc(directories.Of(id).Root) > OrphanAge;
         }
 
+        // Nobody has looked at what is nowhere else, and nobody is asked now.
+        if (selection is { IsByItself: true, Extent: not CleanupExtent.Expired } && run.Progress.IsUndelivered)
+        {
+            return false;
+        }
+
         // What is still to be kept of one whose own clean-up is to come its host takes over first.
         return run.Cleanup != CleanupState.Pending
             && run.State.IsFinal() && time.GetUtcNow() - run.FinishedAt >= (selection.OlderThan ?? TimeSpan.Zero);

@@ -71,12 +71,13 @@ internal sealed class RunFlow
     public string CommitMessage => $"{Plan.Workflow}: {Plan.Title}\n\nBerth-Run: {Id}\n";
 
     /// <summary>Whether the workspace stays: asked for, or because it is the only place where the work is.</summary>
-    public bool KeepsWorkspace =>
-        Plan.Keep || Progress.WorkspaceHoldsMore || (Progress.StartIntended && !Progress.Collected);
+    public bool KeepsWorkspace => Plan.Keep || Progress.IsUndelivered;
 
     /// <summary>Whether the run's own repository may go: it had no work, or the user's repository has it now.</summary>
     public bool RepositoryIsSpent => !KeepsWorkspace && Progress switch
     {
+        { Collected: true, Refs: null } => false,
+        { Refs: { Count: > 0 }, Workspace.Run.Source.Kind: RepositoryKind.Url } => false,
         { Work: null } => true,
         { Push: not { State: PushState.Pushed } } when Plan.PushRemote is not null => false,
         { DeliveredBranch: not null, Workspace.Run.Source.Kind: RepositoryKind.Path } => true,

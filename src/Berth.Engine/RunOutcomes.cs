@@ -37,7 +37,8 @@ internal static class RunOutcomes
             { Capture: { State: CaptureState.Failed, Failure: var failure } } => (RunState.Failed, failure),
             _ => (RunState.Succeeded, null),
         };
-        var outcome = Of(verdict, state, exit, error);
+        var judged = Of(verdict, state, exit, error);
+        var outcome = judged with { Warnings = [.. judged.Warnings, .. exit.Capture?.Remarks ?? []] };
         return exit.Capture?.Failure is { } incomplete && incomplete != error
             ? outcome with { Warnings = [.. outcome.Warnings, $"{incomplete.Message} {incomplete.Hint}"] }
             : outcome;

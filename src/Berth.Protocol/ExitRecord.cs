@@ -117,7 +117,16 @@ public sealed record ExitRecord
 /// <param name="Committed">Whether it had to commit what the agent left.</param>
 /// <param name="Failure">Why it failed, or, where it did not, what it could not take (<c>capture_incomplete</c>: keep
 /// the workspace); else null.</param>
-public sealed record CaptureRecord(CaptureState State, bool Committed = false, Failure? Failure = null);
+public sealed record CaptureRecord(CaptureState State, bool Committed = false, Failure? Failure = null)
+{
+    /// <summary>What people should know of it although nothing is kept for it: whole sentences. A record of an older
+    /// version has none.</summary>
+    public IReadOnlyList<string> Remarks
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
+}
 
 /// <summary>What capture can come to.</summary>
 public enum CaptureState

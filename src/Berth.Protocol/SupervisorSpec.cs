@@ -90,6 +90,10 @@ public sealed record CaptureStep
     /// <summary>The commit the run started from, or null for a repository that had none.</summary>
     public string? BaseCommit { get; init; }
 
+    /// <summary>The folder of objects that the workspace borrows from, as git sees it; null for none. What is there is
+    /// not lost with the workspace.</summary>
+    public string? BorrowedObjects { get; init; }
+
     /// <summary>The message of the commit that takes what the agent left uncommitted, trailer included.</summary>
     public required string Message { get; init; }
 

@@ -13,6 +13,9 @@ namespace Berth.Supervisor;
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct CommandResult(int? Code, string Output, string Error, bool Stopped);
 
+/// <summary>Takes a part of what a command prints.</summary>
+internal delegate void OutputReader(ReadOnlySpan<byte> part);
+
 /// <summary>Runs one short command on the main thread, with bounded output and time.</summary>
 internal sealed class BoundedCommand(RunProcesses processes, TimeProvider time)
 {
@@ -23,7 +26,13 @@ internal sealed class BoundedCommand(RunProcesses processes, TimeProvider time)
 
     private readonly byte[] chunk = new byte[16 * 1024];
 
-    internal CommandResult Run(ChildProcessStart start, TimeSpan bound, Func<bool> stopAsked)
+    /// <summary>Runs it.</summary>
+    /// <param name="start">The command.</param>
+    /// <param name="bound">How long it may take.</param>
+    /// <param name="stopAsked">Whether it is to be given up.</param>
+    /// <param name="reader">Takes the standard output as it comes, and all of it; null keeps its beginning.</param>
+    internal CommandResult Run(
+        ChildProcessStart start, TimeSpan bound, Func<bool> stopAsked, OutputReader? reader = null)
     {
         using var child = processes.Start(start with { Output = ChildStdio.Pipe, Error = ChildStdio.Pipe });
         var output = new MemoryStream();
@@ -51,8 +60,8 @@ internal sealed class BoundedCommand(RunProcesses processes, TimeProvider time)
             }
 
             var (first, second) = Descriptor.WaitReadable(openOutput, openError, PollMilliseconds);
-            openOutput = first ? Take(openOutput!, output) : openOutput;
-            openError = second ? Take(openError!, error) : openError;
+            openOutput = first ? Take(openOutput!, output, reader) : openOutput;
+            openError = second ? Take(openError!, error, reader: null) : openError;
         }
 
         return new CommandResult(child.Exit.Result.Code, Text(output), Text(error), Stopped: false);
@@ -61,9 +70,15 @@ internal sealed class BoundedCommand(RunProcesses processes, TimeProvider time)
     private static string Text(MemoryStream stream) =>
         Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
 
-    private SafeFileHandle? Take(SafeFileHandle pipe, MemoryStream kept)
+    private SafeFileHandle? Take(SafeFileHandle pipe, MemoryStream kept, OutputReader? reader)
     {
         var count = Descriptor.Read(pipe, chunk);
+        if (reader is not null)
+        {
+            reader(chunk.AsSpan(0, (int)count));
+            return count == 0 ? null : pipe;
+        }
+
         kept.Write(chunk, 0, (int)Math.Min(count, OutputBytes - kept.Length));
         return count == 0 ? null : pipe;
     }

@@ -105,6 +105,10 @@ internal sealed record HostMount(string Host, string Inside, bool IsWritable = f
 /// <param name="AuthorEmail">Their mail address.</param>
 internal sealed record CapturePlan(string? BaseCommit, string Message, string AuthorName, string AuthorEmail)
 {
+    /// <summary>The folder of objects that the workspace borrows from, which is mounted under its own path; null for
+    /// none.</summary>
+    public string? BorrowedObjects { get; init; }
+
     /// <summary>The bound on all of it. Default 5 minutes.</summary>
     public TimeSpan TimeLimit { get; init; } = TimeSpan.FromMinutes(5);
 }

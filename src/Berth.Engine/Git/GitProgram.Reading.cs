@@ -12,6 +12,11 @@ internal sealed partial class GitProgram
         GitRepository repository, string revision, CancellationToken cancellation) => RunAsync(
         repository.Call("rev-parse", "--verify", "--end-of-options", revision + "^{commit}"), cancellation);
 
+    /// <summary>The object that a revision names.</summary>
+    internal Task<GitResult> ResolveAsync(
+        GitRepository repository, string revision, CancellationToken cancellation) => RunAsync(
+        repository.Call("rev-parse", "--verify", "--end-of-options", revision), cancellation);
+
     /// <summary>In one process what the usual repository answers to three questions, one a line: the commit that a
     /// revision names, the full name of what HEAD points to, then the refs that match. Anything else that it prints, or
     /// its failure, says no more than that they are to be asked one by one.</summary>

@@ -31,7 +31,7 @@ internal sealed partial class GitProgram
         GitRepository.Ours(fetch.GitFolder).Call(
         [
             "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow",
-            .. fetch.Prune ? Pruned : [],
+            .. fetch.Prune ? Pruned : [], .. fetch.Unshallow ? Unshallowed : [],
             "--", fetch.Location, .. fetch.Refs,
         ]) with
         {
@@ -134,6 +134,8 @@ internal sealed partial class GitProgram
         cancellation);
 
     private static readonly string[] Pruned = ["--prune"];
+
+    private static readonly string[] Unshallowed = ["--unshallow"];
 }
 
 /// <summary>A fetch into a repository of ours.</summary>
@@ -156,6 +158,9 @@ internal sealed record GitFetch
 
     /// <summary>Whether refs of ours that are no longer there are removed.</summary>
     internal bool Prune { get; init; }
+
+    /// <summary>Whether history that was cut off is fetched too, as far as the other side has it.</summary>
+    internal bool Unshallow { get; init; }
 
     /// <summary>Called with the process's id.</summary>
     internal Action<int>? Started { get; init; }

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Berth.Engine.Budgets;
 using Berth.Engine.Claude;
 using Berth.Engine.Workspaces;
@@ -63,8 +64,16 @@ internal sealed record RunProgress
     /// <summary>Whether capture had to leave something in the workspace, which therefore stays.</summary>
     public bool WorkspaceHoldsMore { get; init; }
 
+    /// <summary>Whether work may be in the workspace that is nowhere else.</summary>
+    [JsonIgnore]
+    public bool IsUndelivered => WorkspaceHoldsMore || (StartIntended && !Collected);
+
     /// <summary>The branch that was really made, or null.</summary>
     public string? DeliveredBranch { get; init; }
+
+    /// <summary>What else was made of the agent's: other branches, tags, leftovers; null before that. A run of an older
+    /// version has none.</summary>
+    public IReadOnlyList<DeliveredRef>? Refs { get; init; }
 
     /// <summary>What came of pushing that branch, or null before and where nobody asked for it.</summary>
     public PushRecord? Push { get; init; }

@@ -75,6 +75,10 @@ internal sealed record RunView
     /// <summary>The result branch, or null where the run changed nothing.</summary>
     public string? Branch { get; init; }
 
+    /// <summary>What else was made of the agent's: its other branches, stashes and tags as <c>BRANCH-NAME</c>, and one
+    /// commit under <c>refs/berth/leftovers/</c> that leads to what no branch of it led to.</summary>
+    public IReadOnlyList<DeliveredRef> Refs { get; init; } = [];
+
     /// <summary>What came of pushing it; null where nobody asked for that, and before it was tried.</summary>
     public PushRecord? Push { get; init; }
 
@@ -164,6 +168,7 @@ internal sealed record RunView
             BaseCommit = run.Progress.Workspace?.BaseCommit,
             HeadCommit = work?.HeadCommit,
             Branch = run.Progress.DeliveredBranch,
+            Refs = run.Progress.Refs ?? [],
             Push = run.Progress.Push,
             Commits = work?.Commits ?? [],
             FilesChanged = work?.FilesChanged ?? [],

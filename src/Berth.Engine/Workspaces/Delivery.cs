@@ -58,14 +58,15 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
 
     // The mirror has taken this very pack and found it whole. Fetching from there is eight processes for the same
     // objects, but does not need the bundle, nor that the repository still has all that it was made from.
-    private async Task<bool> TakePackAsync(
-        RunWorkspace run, GitRepository target, string head, CancellationToken cancellation)
+    internal async Task<bool> TakePackAsync(
+        RunWorkspace run, GitRepository target, string? head, CancellationToken cancellation)
     {
         try
         {
             await using var bundle = await WorkBundle.OpenAsync(
                 run, options.MaxBundleBytes, cancellation).ConfigureAwait(false);
-            return bundle is not null && string.Equals(bundle.Tip, head, StringComparison.Ordinal)
+            return bundle is not null
+                && (head is null || string.Equals(bundle.Tip, head, StringComparison.Ordinal))
                 && (await git.TakePackAsync(
                     target, bundle.Pack, options.MaxBundleBytes, options.WorkTimeout, cancellation)
                     .ConfigureAwait(false)).Succeeded;
@@ -91,7 +92,7 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
         return patterns;
     }
 
-    private static GitRepository TargetOf(RunWorkspace run) =>
+    internal static GitRepository TargetOf(RunWorkspace run) =>
         run.Source.Kind == RepositoryKind.Path
             ? GitRepository.Users(run.Source.Location)
             : GitRepository.Ours(run.Mirror);
@@ -103,7 +104,7 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
         return there.Succeeded && string.Equals(there.Line, head, StringComparison.Ordinal);
     }
 
-    private static FailureException Failed(RunWorkspace run, GitResult result) => new(
+    internal static FailureException Failed(RunWorkspace run, GitResult result) => new(
         result.Problem == GitProblem.DiskFull ? "disk_full" : "delivery_failed",
         $"Bringing the branch {run.Branch} into {run.Source.Location} failed: {result.Excerpt}",
         $"The work is kept. When the repository is mended: {ByHand(run, run.Branch)}",

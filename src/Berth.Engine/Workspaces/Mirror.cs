@@ -22,6 +22,7 @@ internal sealed class Mirror(
 {
     private const int ShortestObjectId = 40;
     private const int MaxHealings = 2;
+    private const string ShallowFile = "shallow";
 
     /// <summary>The bare repository.</summary>
     internal string Path { get; } = path;
@@ -53,7 +54,7 @@ internal sealed class Mirror(
     /// <returns>The commit, or null for a repository without any.</returns>
     internal async Task<string?> PinAsync(MirrorWant want, CancellationToken cancellation)
     {
-        if (want.Commit is { } known && Directory.Exists(Objects))
+        if (want.Commit is { } known && Directory.Exists(Objects) && !MayUnshallow(Path))
         {
             await using var shared = await LockAsync(alone: false, cancellation).ConfigureAwait(false);
             if (await PinKnownAsync(want.RunId, known, cancellation).ConfigureAwait(false))
@@ -213,7 +214,8 @@ internal sealed class Mirror(
         MirrorWant want, MirrorLock held, CancellationToken cancellation)
     {
         // While this one waited for the lock another run may have fetched the very commit.
-        return want.Commit is { } known && await PinKnownAsync(want.RunId, known, cancellation).ConfigureAwait(false)
+        return want.Commit is { } known && !MayUnshallow(Path)
+            && await PinKnownAsync(want.RunId, known, cancellation).ConfigureAwait(false)
             ? (null, known)
             : await FetchAsync(Path, want, held, cancellation).ConfigureAwait(false);
     }
@@ -319,9 +321,19 @@ internal sealed class Mirror(
             IsGuarded = source.IsGuarded,
             Timeout = options.TransferTimeout,
             Prune = prune,
+            Unshallow = MayUnshallow(gitFolder),
             Started = held.Note,
         },
         cancellation);
+
+    // The source was shallow once, and is so no more; of a URL only the fetch can tell.
+    private bool MayUnshallow(string gitFolder) => File.Exists(System.IO.Path.Combine(gitFolder, ShallowFile))
+        && !IsShallow(source);
+
+    /// <summary>Whether a repository of this machine has a part of its history only.</summary>
+    internal static bool IsShallow(RepositorySource source) => source.Kind == RepositoryKind.Path
+        && (File.Exists(System.IO.Path.Combine(source.Location, ".git", ShallowFile))
+            || File.Exists(System.IO.Path.Combine(source.Location, ShallowFile)));
 
     // What a killed maker left. We are alone, so nobody is still at it.
     private void RemoveHalfMade()

@@ -46,7 +46,7 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     internal async Task<RepositoryFacts> InspectAsync(
         RepositorySource source, string? reference, string branch, bool countChanges, CancellationToken cancellation)
     {
-        CheckNames(reference, branch);
+        RequestedNames.Check(reference, branch);
         await source.JudgeAsync(git, cancellation).ConfigureAwait(false);
         if (source.Kind == RepositoryKind.Url)
         {
@@ -74,15 +74,14 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
                 ? glance.Head["refs/heads/".Length..]
                 : null,
             UncommittedFiles = dirty,
-            Notes = dirty == 0 ? []
-                : [$"{source.Location} has {dirty} uncommitted change(s), which are not part of the run."],
+            Notes = RepositoryFacts.NotesOf(source, dirty),
         };
     }
 
     /// <summary>Makes the workspace, or finds it made.</summary>
     internal async Task<PreparedWorkspace> PrepareAsync(WorkspaceRequest request, CancellationToken cancellation)
     {
-        CheckNames(request.Ref, request.Branch);
+        RequestedNames.Check(request.Ref, request.Branch);
         if (Find(request.RunDirectory) is { } made && Directory.Exists(request.RunDirectory.Workspace))
         {
             return PreparedOf(made);
@@ -120,7 +119,8 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
         {
             await using var bundle = await WorkBundle.OpenAsync(
                 run, options.MaxBundleBytes, cancellation).ConfigureAwait(false);
-            if (bundle is null || string.Equals(bundle.Tip, run.BaseCommit, StringComparison.Ordinal))
+            if (bundle is null
+                || (bundle.Refs.Count == 0 && string.Equals(bundle.Tip, run.BaseCommit, StringComparison.Ordinal)))
             {
                 return null;
             }
@@ -128,7 +128,8 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
             var failed = await TakeAsync(run, bundle, cancellation).ConfigureAwait(false);
             if (failed is null)
             {
-                return await collector.ReadAsync(run, bundle.Tip, cancellation).ConfigureAwait(false);
+                return bundle.Tip is { } tip
+                    ? await collector.ReadAsync(run, tip, cancellation).ConfigureAwait(false) : null;
             }
 
             // Of a bundle that lacks something, and a mirror that lost it, git says the same; so the mirror is looked
@@ -153,6 +154,19 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     {
         await using var shared = await MirrorAt(run).LockAsync(alone: false, cancellation).ConfigureAwait(false);
         return await new Delivery(options, git).DeliverAsync(run, work.HeadCommit, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes what else the run has appear: its other branches, tags, and what no branch led to.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="branch">What its work was delivered as; null for the name that it was to have.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="FailureException"><c>delivery_failed</c>, <c>disk_full</c>.</exception>
+    internal async Task<IReadOnlyList<DeliveredRef>> DeliverRefsAsync(
+        RunWorkspace run, string? branch, CancellationToken cancellation)
+    {
+        await using var shared = await MirrorAt(run).LockAsync(alone: false, cancellation).ConfigureAwait(false);
+        return await new RefDelivery(options, git).DeliverAsync(
+            run, branch ?? run.Branch, cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Where a push of a run's branch goes: the URL itself, or the <c>origin</c> of the user's
@@ -253,7 +267,11 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
         }
 
         await using var shared = await MirrorAt(run).LockAsync(alone: false, cancellation).ConfigureAwait(false);
-        string[] pins = [Mirror.BaseRef(run.RunId), Mirror.HeadRef(run.RunId)];
+        string[] pins =
+        [
+            Mirror.BaseRef(run.RunId), Mirror.HeadRef(run.RunId),
+            .. await new RefDelivery(options, git).PinsAsync(run, cancellation).ConfigureAwait(false),
+        ];
         var released = await git.DeleteRefsAsync(run.Mirror, pins, cancellation).ConfigureAwait(false);
         if (!released.Succeeded)
         {
@@ -339,28 +357,6 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
     private static FailureException Taken(RepositorySource source, string branch, string why) => new(
         "branch_taken", $"The branch '{branch}' cannot be made in {source.Location}: {why}.",
         "Choose another --branch.", Fault.User);
-
-    private static void CheckNames(string? reference, string branch)
-    {
-        if (BranchName.Problem(branch) is { } problem)
-        {
-            throw new FailureException(
-                "branch_invalid",
-                $"The branch name '{branch}' {problem}.",
-                "Use letters, digits, '-', '_', '.' and '/', as 'git check-ref-format --branch' allows.",
-                Fault.User);
-        }
-
-        if (reference is not null
-            && (reference.Length == 0 || reference[0] is '-' or '^' || reference.Any(char.IsControl)))
-        {
-            throw new FailureException(
-                "ref_invalid",
-                $"The ref '{reference}' is empty, starts with a dash or '^', or holds a control character.",
-                "Name a branch, tag or commit.",
-                Fault.User);
-        }
-    }
 
     private static bool IsBare(RepositorySource source) => !Path.Exists(Path.Combine(source.Location, ".git"));
 

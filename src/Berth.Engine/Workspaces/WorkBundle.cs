@@ -1,26 +1,26 @@
-using System.Text;
-using System.Text.RegularExpressions;
 using Berth.Protocol;
 
 namespace Berth.Engine.Workspaces;
 
 /// <summary>The bundle that capture left: a header that names commits, and a pack. All of it is the agent's
 /// word.</summary>
-internal sealed partial class WorkBundle : IAsyncDisposable
+internal sealed class WorkBundle : IAsyncDisposable
 {
-    private const int MaxHeaderBytes = 1024 * 1024;
-
-    private WorkBundle(FileStream pack, string tip)
+    private WorkBundle(FileStream pack, BundleHeader header)
     {
         Pack = pack;
-        Tip = tip;
+        Tip = header.Tip;
+        Refs = header.Refs;
     }
 
     /// <summary>The pack: the file, read up to where the pack begins.</summary>
     internal FileStream Pack { get; }
 
-    /// <summary>The run's last commit, as the bundle has it.</summary>
-    internal string Tip { get; }
+    /// <summary>The run's last commit, as the bundle has it; null where only other refs have something.</summary>
+    internal string? Tip { get; }
+
+    /// <summary>What else it has: a kind and a plain name, and the object that it leads to.</summary>
+    internal IReadOnlyList<WorkRef> Refs { get; }
 
     public ValueTask DisposeAsync() => Pack.DisposeAsync();
 
@@ -53,7 +53,7 @@ internal sealed partial class WorkBundle : IAsyncDisposable
         var stream = new FileStream(file.FullName, FileMode.Open, FileAccess.Read, FileShare.Read);
         try
         {
-            return new WorkBundle(stream, await ReadTipAsync(stream, run, cancellation).ConfigureAwait(false));
+            return new WorkBundle(stream, await ReadHeaderAsync(stream, run, cancellation).ConfigureAwait(false));
         }
         catch
         {
@@ -68,31 +68,13 @@ internal sealed partial class WorkBundle : IAsyncDisposable
         "The workspace is kept. Look at it with care: whatever runs there may have been left by the agent.",
         Fault.Agent);
 
-    private static async Task<string> ReadTipAsync(FileStream stream, RunWorkspace run, CancellationToken cancellation)
+    private static async Task<BundleHeader> ReadHeaderAsync(
+        FileStream stream, RunWorkspace run, CancellationToken cancellation)
     {
-        var buffer = new byte[(int)Math.Min(MaxHeaderBytes, stream.Length)];
+        var buffer = new byte[(int)Math.Min(BundleHeader.MaxBytes, stream.Length)];
         await stream.ReadExactlyAsync(buffer, cancellation).ConfigureAwait(false);
-        var end = buffer.AsSpan().IndexOf("\n\n"u8);
-        var header = end < 0 ? [] : Encoding.UTF8.GetString(buffer, 0, end).Split('\n');
-        if (header.Length == 0 || header[0] is not ("# v2 git bundle" or "# v3 git bundle"))
-        {
-            throw Refuse(run, "it is no git bundle");
-        }
-
-        if (header.Any(line => line.StartsWith("@filter", StringComparison.Ordinal)))
-        {
-            throw Refuse(run, "it leaves objects out");
-        }
-
-        var refs = header.Select(line => RefLine().Match(line)).Where(match => match.Success)
-            .ToLookup(match => match.Groups["name"].Value, match => match.Groups["id"].Value, StringComparer.Ordinal);
-        var tip = refs["HEAD"].Concat(refs[$"refs/heads/{run.Branch}"]).FirstOrDefault();
-        stream.Position = end + 2;
-        return tip ?? throw Refuse(run, "it has neither HEAD nor the run's branch");
+        var header = BundleHeader.Read(buffer, run.Branch, out var problem);
+        stream.Position = header?.Length ?? 0;
+        return header ?? throw Refuse(run, problem!);
     }
-
-    [GeneratedRegex(
-        "^(?<id>[0-9a-f]{40}|[0-9a-f]{64}) (?<name>.+)$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
-        1000)]
-    private static partial Regex RefLine();
 }

@@ -24,11 +24,22 @@ internal sealed class WorkCollector(WorkspaceOptions options, GitProgram git)
             return taken;
         }
 
-        var commit = await git.ResolveCommitAsync(here, bundle.Tip, cancellation).ConfigureAwait(false);
-        var pinned = !commit.Succeeded || !string.Equals(commit.Line, bundle.Tip, StringComparison.Ordinal)
+        var refs = new RefDelivery(options, git);
+        if (await refs.PinAsync(run, bundle.Refs, cancellation).ConfigureAwait(false) is { } unpinned)
+        {
+            return unpinned;
+        }
+
+        if (bundle.Tip is not { } tip)
+        {
+            return null;
+        }
+
+        var commit = await git.ResolveCommitAsync(here, tip, cancellation).ConfigureAwait(false);
+        var pinned = !commit.Succeeded || !string.Equals(commit.Line, tip, StringComparison.Ordinal)
             ? commit
             : await git.UpdateRefAsync(
-                here, Mirror.HeadRef(run.RunId), bundle.Tip, mustBeNew: false, cancellation).ConfigureAwait(false);
+                here, Mirror.HeadRef(run.RunId), tip, mustBeNew: false, cancellation).ConfigureAwait(false);
         return pinned.Succeeded ? null : pinned;
     }
 

@@ -115,6 +115,8 @@ internal sealed class WorkspaceBuilder(WorkspaceOptions options, GitProgram git,
         }
     }
 
+    // The index is made by this user and read by the agent's: with all of a file's status compared, git would read
+    // every file again to find that nothing but its owner is another.
     private static string ConfigOf(WorkspaceRequest request, string? baseCommit, Mirror mirror)
     {
         var wide = baseCommit?.Length > 40 || IsWide(mirror);
@@ -124,6 +126,8 @@ internal sealed class WorkspaceBuilder(WorkspaceOptions options, GitProgram git,
             	filemode = true
             	bare = false
             	logallrefupdates = true
+            	checkStat = minimal
+            	trustctime = false
             [gc]
             	auto = 0
 

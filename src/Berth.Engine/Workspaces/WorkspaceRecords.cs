@@ -18,6 +18,16 @@ internal sealed record RepositoryFacts
 
     /// <summary>What the user should be told: uncommitted changes, a shallow clone. Sentences.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
+
+    /// <summary>The notes on a repository of this machine.</summary>
+    internal static IReadOnlyList<string> NotesOf(RepositorySource source, int dirty) =>
+    [
+        .. dirty == 0 ? Array.Empty<string>()
+            : [$"{source.Location} has {dirty} uncommitted change(s), which are not part of the run."],
+        .. Mirror.IsShallow(source)
+            ? [$"{source.Location} is a shallow clone: the run sees only the history that it has."]
+            : Array.Empty<string>(),
+    ];
 }
 
 /// <summary>A workspace to be made.</summary>

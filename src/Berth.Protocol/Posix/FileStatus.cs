@@ -20,6 +20,8 @@ public sealed record FileStatus(
     private const int LengthAt = 40;
     private const int BlocksAt = 48;
     private const int BlockBytes = 512;
+    private const int ChangedAt = 96;
+    private const int ModifiedAt = 112;
     private const int MajorAt = 136;
     private const int MinorAt = 140;
     private const uint WantBasic = 0x7ff;
@@ -28,6 +30,12 @@ public sealed record FileStatus(
 
     /// <summary>How many bytes it takes on the disk.</summary>
     public long Taken { get; private init; }
+
+    /// <summary>When its content was last written, as its owner may have set it.</summary>
+    public DateTimeOffset Modified { get; init; }
+
+    /// <summary>When anything of it was last changed. Nobody can set this.</summary>
+    public DateTimeOffset Changed { get; init; }
 
     /// <summary>Asks for an entry by its name in a folder, or for what is open itself where the name is
     /// empty.</summary>
@@ -63,7 +71,20 @@ public sealed record FileStatus(
             BinaryPrimitives.ReadUInt64LittleEndian(status[InodeAt..]))
         {
             Taken = BinaryPrimitives.ReadInt64LittleEndian(status[BlocksAt..]) * BlockBytes,
+            Modified = TimeOf(status[ModifiedAt..]),
+            Changed = TimeOf(status[ChangedAt..]),
         };
+    }
+
+    // struct statx_timestamp. A file's owner may have given it a year that .NET does not know.
+    private static DateTimeOffset TimeOf(ReadOnlySpan<byte> stamp)
+    {
+        const int NanosecondsAt = 8;
+        const int NanosecondsPerTick = 100;
+        var seconds = Math.Clamp(
+            BinaryPrimitives.ReadInt64LittleEndian(stamp), 0, DateTimeOffset.MaxValue.ToUnixTimeSeconds() - 1);
+        var ticks = BinaryPrimitives.ReadUInt32LittleEndian(stamp[NanosecondsAt..]) / NanosecondsPerTick;
+        return DateTimeOffset.FromUnixTimeSeconds(seconds).AddTicks(ticks);
     }
 }
 

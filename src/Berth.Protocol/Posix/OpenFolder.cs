@@ -99,6 +99,23 @@ public sealed class OpenFolder : IDisposable
     /// <summary>What an entry is; of a link, the link. Null where there is none of that name.</summary>
     public FileStatus? Look(ReadOnlySpan<byte> name) => FileStatus.Of(Descriptor, Terminated(name));
 
+    /// <summary>Lets the owner read a plain file of this folder.</summary>
+    /// <returns>Whether he may now.</returns>
+    public bool MakeReadable(ReadOnlySpan<byte> name)
+    {
+        using var held = HoldPlain(name, out var path);
+        return held is not null && TryFile(
+            () => File.SetUnixFileMode(path, File.GetUnixFileMode(path) | UnixFileMode.UserRead));
+    }
+
+    /// <summary>Dates a plain file of this folder as written now.</summary>
+    /// <returns>Whether that was permitted.</returns>
+    public bool Touch(ReadOnlySpan<byte> name, DateTimeOffset now)
+    {
+        using var held = HoldPlain(name, out var path);
+        return held is not null && TryFile(() => File.SetLastWriteTimeUtc(path, now.UtcDateTime));
+    }
+
     /// <summary>Sets the folder's own permissions, where that is permitted.</summary>
     public void SetPermissions(UnixFileMode permissions)
     {
@@ -173,6 +190,41 @@ public sealed class OpenFolder : IDisposable
         {
             const UnixFileMode Owner = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
             File.SetUnixFileMode(PathOf(descriptor), Owner);
+            return true;
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    // The mere place of the file, whose mode and times can be changed through the descriptor without reading it.
+    private SafeFileHandle? HoldPlain(ReadOnlySpan<byte> name, out string path)
+    {
+        path = string.Empty;
+        var flags = Libc.PathOnly | FolderCalls.NoFollow | Libc.CloseOnExec;
+        var place = FolderCalls.OpenAt(Descriptor, Terminated(name), flags, 0);
+        if (place < 0)
+        {
+            return null;
+        }
+
+        var held = new SafeFileHandle(place, ownsHandle: true);
+        if (FileStatus.Of(place, Terminated([])) is { Kind: FileKind.Plain })
+        {
+            path = PathOf(place);
+            return held;
+        }
+
+        held.Dispose();
+        return null;
+    }
+
+    private static bool TryFile(Action change)
+    {
+        try
+        {
+            change();
             return true;
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)

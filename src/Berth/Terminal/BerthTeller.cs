@@ -84,8 +84,14 @@ internal static class BerthTeller
     private static IEnumerable<Line> Captured(JsonElement data)
     {
         var record = data.Member("capture") ?? data;
-        var failure = record.Member("failure")?.Text("message");
-        return failure is null ? [] : [Line.Of($"capturing the work failed: {failure}", Tone.Bad)];
+        if (record.Member("failure")?.Text("message") is not { } failure)
+        {
+            return [];
+        }
+
+        return record.Text("state") is "failed" or null
+            ? [Line.Of($"capturing the work failed: {failure}", Tone.Bad)]
+            : [Line.Of(failure, Tone.Warning)];
     }
 
     private static IEnumerable<Line> Delivered(JsonElement data)

@@ -8,6 +8,8 @@ internal static class RunSummary
 {
     private const int MostCommits = 10;
     private const int MostFiles = 20;
+    private const int MaxRefs = 20;
+    private const string BranchPrefix = "refs/heads/";
     private const int ShaLength = 8;
     private const int MostWarnings = 20;
     private const int LabelWidth = 11;
@@ -44,14 +46,19 @@ internal static class RunSummary
         {
             if (run.State == RunState.Succeeded)
             {
-                yield return Labelled("branch", "none: the run changed nothing");
+                yield return Labelled("branch", NoBranch(run));
+            }
+
+            foreach (var line in OtherRefs(run))
+            {
+                yield return line;
             }
 
             yield break;
         }
 
         yield return Labelled("branch", run.Branch, Tone.Strong, $" · {Amounts.Of(run.Commits.Count, "commit")}");
-        foreach (var line in Pushed(run))
+        foreach (var line in OtherRefs(run).Concat(Pushed(run)))
         {
             yield return line;
         }
@@ -70,6 +77,30 @@ internal static class RunSummary
         foreach (var line in Files(run.FilesChanged))
         {
             yield return line;
+        }
+    }
+
+    // What is only in the workspace is work too.
+    private static string NoBranch(RunView run) => run switch
+    {
+        { Refs.Count: > 0 } => "none: the run's work is beside it",
+        { WorkspacePath: not null, Warnings.Count: > 0 } => "none; see the notes, and the workspace",
+        _ => "none: the run changed nothing",
+    };
+
+    // Of what a run's agent left beside its branch; it is not pushed.
+    private static IEnumerable<Line> OtherRefs(RunView run)
+    {
+        foreach (var one in run.Refs.Take(MaxRefs))
+        {
+            var name = one.Ref.StartsWith(BranchPrefix, StringComparison.Ordinal)
+                ? one.Ref[BranchPrefix.Length..] : one.Ref;
+            yield return Labelled("also", name, Tone.Strong, run.Push is null ? string.Empty : " · not pushed");
+        }
+
+        if (run.Refs.Count > MaxRefs)
+        {
+            yield return Labelled(string.Empty, $"and {run.Refs.Count - MaxRefs} more", Tone.Faint);
         }
     }
 

@@ -43,7 +43,8 @@ public sealed class CaptureTests : IDisposable
     [Theory]
     [InlineData("true")]
     [InlineData("git checkout -q -b other")]
-    [InlineData("echo x > a; git add a; git rm -qf a")]
+    [InlineData("git tag v1; git branch b")]
+    [InlineData("mkdir empty; git init -q .")]
     [InlineData("git reset -q --hard HEAD~1; git reset -q --hard ORIG_HEAD")]
     public async Task A_run_that_changed_nothing_has_no_bundle(string script)
     {

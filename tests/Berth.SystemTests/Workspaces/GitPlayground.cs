@@ -107,6 +107,22 @@ internal sealed class GitPlayground : IAsyncDisposable
         Assert.True(result.Succeeded, $"{command}: {result.Error}");
     }
 
+    /// <summary>What a command prints, whatever its exit code; bytes that are no UTF-8 are lost.</summary>
+    internal async Task<string> TypedAsync(string command)
+    {
+        var result = await processes.RunAsync(
+            new ProcessRequest
+            {
+                FileName = "/bin/sh",
+                Arguments = ["-c", command],
+                Environment = Environment,
+                WorkingDirectory = Root,
+                Timeout = Bound,
+            },
+            Soon);
+        return Encoding.UTF8.GetString(result.Output.Span);
+    }
+
     /// <summary>A user's repository with one commit on <c>main</c>.</summary>
     internal async Task<string> RepositoryAsync(string name = "repository", int files = 3)
     {

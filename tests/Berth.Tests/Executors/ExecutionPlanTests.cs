@@ -60,13 +60,13 @@ public sealed class ExecutionPlanTests : IDisposable
     }
 
     [Fact]
-    public void Capture_has_no_gateway_no_CLI_and_none_of_the_agents_home()
+    public void Capture_has_no_gateway_no_CLI_and_a_home_of_its_own()
     {
         var capture = new ExecutionPlan(options).Build(run, Spec, null).Capture!;
 
         Assert.DoesNotContain(run.GatewayFolder, capture.Prefix, StringComparer.Ordinal);
         Assert.DoesNotContain(run.AgentFolder, capture.Prefix, StringComparer.Ordinal);
-        Assert.DoesNotContain(run.Home, capture.Prefix, StringComparer.Ordinal);
+        Assert.NotEqual(InsidePaths.Home, capture.Environment["HOME"]);
         Assert.Contains(run.CaptureFolder, capture.Prefix, StringComparer.Ordinal);
         Assert.Equal("/run/berth/capture/work.bundle", capture.Bundle);
         Assert.Equal("/dev/null", capture.Environment["GIT_CONFIG_GLOBAL"]);

@@ -93,6 +93,7 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
             Workspace = InsidePaths.Workspace,
             Bundle = $"{InsidePaths.Capture}/work.bundle",
             BaseCommit = plan.BaseCommit,
+            BorrowedObjects = plan.BorrowedObjects,
             Message = plan.Message,
             AuthorName = plan.AuthorName,
             AuthorEmail = plan.AuthorEmail,

@@ -69,8 +69,8 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         .. policy.Network.Mode == NetworkMode.Allowlist ? Listening(supervisor) : Closing,
     ];
 
-    /// <summary>The words before git when the changes are captured: no gateway, no CLI, none of the agent's
-    /// HOME.</summary>
+    /// <summary>The words before git when the changes are captured: no gateway, no CLI. The agent's HOME is there, for
+    /// it may have a worktree in it, but is not git's own.</summary>
     internal IReadOnlyList<string> ForCapture(RunDirectory run, ExecutionPolicy policy) =>
     [
         bubblewrap,
@@ -79,6 +79,7 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         .. SystemOf(run, policy),
         .. Bound(policy.Mounts),
         "--bind", run.Workspace, InsidePaths.Workspace,
+        "--bind", run.Home, InsidePaths.Home,
         "--bind", run.CaptureFolder, InsidePaths.Capture,
         .. Closing,
     ];

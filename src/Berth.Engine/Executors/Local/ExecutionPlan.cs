@@ -127,6 +127,7 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
             Workspace = sandboxed ? InsidePaths.Workspace : run.Workspace,
             Bundle = sandboxed ? $"{InsidePaths.Capture}/{Path.GetFileName(run.BundleFile)}" : run.BundleFile,
             BaseCommit = plan.BaseCommit,
+            BorrowedObjects = plan.BorrowedObjects,
             Message = plan.Message,
             AuthorName = plan.AuthorName,
             AuthorEmail = plan.AuthorEmail,
