@@ -35,6 +35,9 @@ public enum ExitCause
 
     /// <summary>The supervisor was itself asked to stop (SIGTERM).</summary>
     SupervisorStopped,
+
+    /// <summary>A tool call was made that nobody had allowed.</summary>
+    ApprovalBypassed,
 }
 
 /// <summary>How an execution ended: <c>exit.json</c>, written once, by rename.</summary>

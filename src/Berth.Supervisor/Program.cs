@@ -1,4 +1,5 @@
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 using Berth.Supervisor;
 
 const int BadUsage = 64;
@@ -6,6 +7,11 @@ const int Broken = 70;
 if (args is [ListenThenBecome.Word, ..])
 {
     return ListenThenBecome.Run(args);
+}
+
+if (args is ["try", ..])
+{
+    return ProtectionTrial.Run(args);
 }
 
 if (GitErrands.IsAsked)
@@ -20,6 +26,10 @@ if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
         + "the numbers of the user and the group that own it.");
     return BadUsage;
 }
+
+// The user's session may have keys of other systems in its keyring. In a container the runtime has seen to that, and
+// its filter may refuse the call; the agent cannot make such calls in either mode.
+_ = OwnProcess.LeaveSessionKeyring();
 
 // The main thread starts the agent and never ends before it: a parent-death signal fires when the starting thread ends.
 try

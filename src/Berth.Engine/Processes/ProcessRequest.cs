@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Berth.Engine.Processes;
 
 /// <summary>A short-lived program to run to its end, and every bound on it.</summary>
@@ -17,6 +19,9 @@ internal sealed record ProcessRequest
 
     /// <summary>The working directory, or null for ours.</summary>
     public string? WorkingDirectory { get; init; }
+
+    /// <summary>What it has as descriptor 3. Not closed. Default: nothing.</summary>
+    public SafeFileHandle? Handed { get; init; }
 
     /// <summary>What it reads from standard input: bytes, so NUL is no problem. Default: nothing.</summary>
     public ReadOnlyMemory<byte> Input { get; init; }

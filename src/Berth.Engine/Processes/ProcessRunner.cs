@@ -65,6 +65,7 @@ internal sealed class ProcessRunner(TimeProvider time)
         Arguments = request.Arguments,
         Environment = request.Environment,
         WorkingDirectory = request.WorkingDirectory,
+        Handed = request.Handed,
         Input = request.Input.IsEmpty && request.InputStream is null ? ChildStdio.Null : ChildStdio.Pipe,
         Output = ChildStdio.Pipe,
         Error = ChildStdio.Pipe,
