@@ -41,6 +41,7 @@ internal static class AgentMounts
         Mounts = [.. Of(plan, prepared)],
         ExtraMounts = plan.Mounts,
         TempBytes = plan.TempBytes ?? ExecutionPolicy.DefaultTempBytes,
+        GuardsClaude = plan.ApprovalTimeout is not null && plan.Sandbox != SandboxKind.None,
         Network = plan.Network,
         MemoryBytes = plan.MemoryBytes,
         Processes = plan.Processes,

@@ -24,7 +24,8 @@ internal sealed class ExecutionPlaces
         this.directories = directories;
         this.journals = journals;
         this.time = time;
-        Executors = new ExecutorFactory(NewLocalExecutor, NewDockerExecutor, time);
+        Executors = new ExecutorFactory(
+            () => NewLocalExecutor(directories.Folder), () => NewDockerExecutor(directories.Folder), time);
     }
 
     /// <summary>Makes the executor of a mode.</summary>
@@ -39,6 +40,27 @@ internal sealed class ExecutionPlaces
         var inDocker = Executors.CreateExecutor("docker", "berth doctor").Executor.ProbeAsync(
             new ExecutionPolicy { Sandbox = SandboxKind.Container }, claude, cancel);
         return await Task.WhenAll(inLocal, inDocker);
+    }
+
+    /// <summary>Tries the protections from inside, in each mode that works.</summary>
+    /// <param name="probes">What <see cref="ProbeAsync"/> found.</param>
+    /// <param name="cancel">Gives it up.</param>
+    /// <returns>The same, with what was tried.</returns>
+    public async Task<IReadOnlyList<ExecutorProbe>> TryProtectionsAsync(
+        IReadOnlyList<ExecutorProbe> probes, CancellationToken cancel)
+    {
+        var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
+        var trial = new ProtectionProbe(directories.Folder, options.SupervisorPath, time);
+        return await Task.WhenAll(probes.Select(async probe => !probe.Ok || claude is null ? probe : probe with
+        {
+            Checks =
+            [
+                .. probe.Checks,
+                .. probe.Mode is LocalExecutor.ModeName
+                    ? await trial.TryAsync(SandboxKind.Bubblewrap, NewLocalExecutor, claude, cancel)
+                    : await trial.TryAsync(SandboxKind.Container, NewDockerExecutor, claude, cancel),
+            ],
+        }));
     }
 
     /// <summary>How many warm containers wait.</summary>
@@ -57,17 +79,18 @@ internal sealed class ExecutionPlaces
         return await new RunImageBuild(options.SupervisorPath, docker).RunAsync(order, claude, progress, cancel);
     }
 
-    private LocalExecutor NewLocalExecutor() => new(
+    private LocalExecutor NewLocalExecutor(string runsFolder) => new(
         new LocalExecutorOptions
         {
-            RunsFolder = directories.Folder,
+            RunsFolder = runsFolder,
             SupervisorPath = options.SupervisorPath,
             ClaudeVersion = PinnedClaude.Version,
         },
         journals,
         time);
 
-    private DockerExecutor NewDockerExecutor() => new(DockerOptions, NewDockerClient(), journals, time);
+    private DockerExecutor NewDockerExecutor(string runsFolder) => new(
+        DockerOptions with { RunsFolder = runsFolder }, NewDockerClient(), journals, time);
 
     /// <summary>The warm containers of this home.</summary>
     public WarmPool NewWarmPool() => new(DockerOptions, directories.Slots, NewDockerClient(), time);

@@ -32,6 +32,7 @@ internal sealed class WarmRefill(BerthOptions options, RunStore runs, RunDirecto
             options.SupervisorPath,
             plan.NeedsWorkflowFolder ? plan.WorkflowFolder : null,
             plan.Network.Mode is NetworkMode.Open ? "open" : null,
+            plan.ApprovalTimeout is null ? null : "asks",
             .. new[] { plan.TempBytes, plan.MemoryBytes, plan.Processes }.Select(
                 limit => limit?.ToString(CultureInfo.InvariantCulture)),
             plan.Cpus?.ToString(CultureInfo.InvariantCulture),

@@ -41,6 +41,9 @@ public enum ExitCause
 
     /// <summary>Its files held more than they may.</summary>
     DiskLimit,
+
+    /// <summary>A tool call was made that nobody had allowed.</summary>
+    ApprovalBypassed,
 }
 
 /// <summary>How an execution ended: <c>exit.json</c>, written once, by rename.</summary>

@@ -120,6 +120,10 @@ public static class BerthEvents
     /// <c>reason</c>.</summary>
     public const string ApprovalDecided = "approval_decided";
 
+    /// <summary>A tool call was made that waited for a decision or was denied: the run is stopped.
+    /// <c>toolUseId</c>.</summary>
+    public const string ApprovalBypassed = "approval_bypassed";
+
     /// <summary>The longest input of a tool call that an event repeats, in bytes.</summary>
     public const int LongestInput = 16 * 1024;
 

@@ -14,6 +14,7 @@ namespace Berth.Protocol;
         typeof(SnakeCaseEnumConverter<ExitCause>),
         typeof(SnakeCaseEnumConverter<CaptureState>),
         typeof(SnakeCaseEnumConverter<ControlVerb>),
+        typeof(SnakeCaseEnumConverter<FilterWay>),
     ])]
 [JsonSerializable(typeof(SupervisorSpec))]
 [JsonSerializable(typeof(RunSecrets))]

@@ -35,11 +35,29 @@ public sealed record SupervisorSpec
     /// <summary>Where the agent finds the egress proxy; null where it has none.</summary>
     public ProxyStep? Proxy { get; init; }
 
+    /// <summary>How the agent and capture get their filter of system calls.</summary>
+    public FilterWay Filter { get; init; }
+
     /// <summary>The bounds of the run.</summary>
     public ExecutionLimits Limits { get; init; } = new();
 
     /// <summary>How the run is stopped.</summary>
     public StopPlan Stop { get; init; } = new();
+}
+
+/// <summary>How a program gets the filter of <see cref="AgentFilter"/>.</summary>
+public enum FilterWay
+{
+    /// <summary>It has none: there is no sandbox.</summary>
+    None,
+
+    /// <summary>Its wrapper installs it last, and reads it from descriptor
+    /// <see cref="ChildProcessStart.HandedDescriptor"/>: it needs what the filter refuses to make the
+    /// sandbox.</summary>
+    ByWrapper,
+
+    /// <summary>The supervisor installs it before it starts the program.</summary>
+    BySupervisor,
 }
 
 /// <summary>How a program is started: argument arrays only.</summary>

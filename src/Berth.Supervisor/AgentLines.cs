@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Berth.Protocol;
 
 namespace Berth.Supervisor;
 
@@ -107,8 +108,11 @@ internal sealed class AgentListener(AgentTalk talk, ApprovalDesk? desk, RunWatch
 {
     private string? longRequest;
 
-    public void LongLineBegins(ReadOnlySpan<byte> beginning) =>
+    public void LongLineBegins(ReadOnlySpan<byte> beginning)
+    {
         longRequest = desk is null ? null : AgentLines.RequestIdOf(beginning);
+        StopAt(desk?.Decided.FindUndecidedIn(beginning));
+    }
 
     public void LineEnded(ReadOnlySpan<byte> line, bool isResult)
     {
@@ -124,9 +128,20 @@ internal sealed class AgentListener(AgentTalk talk, ApprovalDesk? desk, RunWatch
             longRequest = null;
         }
 
+        StopAt(desk?.Decided.FindUndecided(line));
         watch.SawLine(talk.Hear(isResult, said));
         if (isResult || said is not null)
         {
+            wake.Set();
+        }
+    }
+
+    private void StopAt(string? undecided)
+    {
+        if (undecided is not null)
+        {
+            desk!.TellBypassed(undecided);
+            watch.RequestStop(ExitCause.ApprovalBypassed, now: true);
             wake.Set();
         }
     }

@@ -24,6 +24,9 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
     private AgentInput? input;
     private int calls;
 
+    /// <summary>What was asked, and what was allowed.</summary>
+    internal DecidedCalls Decided { get; } = new();
+
     /// <summary>From here on there is an agent that may ask.</summary>
     internal void Begin(AgentInput agent)
     {
@@ -110,6 +113,10 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
         }
     }
 
+    /// <summary>A call was made that nobody has allowed.</summary>
+    internal void TellBypassed(string toolUseId) =>
+        journal.Event(BerthEvents.ApprovalBypassed, data => data.WriteString("toolUseId"u8, toolUseId));
+
     /// <summary>The answer where nobody has asked.</summary>
     internal static ControlReply NoSuchCall(int number) =>
         new(false, $"There is no call {number} that waits.", "approval_not_found");
@@ -131,6 +138,7 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
                 AgentLines.Text(request, "tool_name") ?? "?",
                 AgentLines.Text(request, "tool_use_id"),
                 time.GetTimestamp());
+            Decided.Asked(call.ToolUseId);
             if (calls > MostCalls)
             {
                 // Each one told is an event that the journal must keep.
@@ -171,6 +179,11 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
 
     private void Settle(WaitingCall call, ApprovalCause cause, Decision decision)
     {
+        if (decision.IsAllowed)
+        {
+            Decided.Allowed(call.ToolUseId);
+        }
+
         Reply(call.RequestId, json => WriteAnswer(json, decision));
         Tell(call, cause, decision);
     }

@@ -34,7 +34,7 @@ internal sealed class BoundedCommand(RunProcesses processes, TimeProvider time)
     internal CommandResult Run(
         ChildProcessStart start, TimeSpan bound, Func<bool> stopAsked, OutputReader? reader = null)
     {
-        using var child = processes.Start(start with { Output = ChildStdio.Pipe, Error = ChildStdio.Pipe });
+        using var child = processes.Start(start with { Output = ChildStdio.Socket, Error = ChildStdio.Socket });
         var output = new MemoryStream();
         var error = new MemoryStream();
         var (openOutput, openError) = (child.Output, child.Error);

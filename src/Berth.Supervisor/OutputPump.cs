@@ -13,7 +13,7 @@ internal sealed class OutputPump
     // Only who still holds a pipe when the agent's processes are dead makes us wait so long.
     private const int PollMilliseconds = 1000;
 
-    // What may still be read once told to stop: a pipe holds 64 KiB, or 1 MiB where somebody enlarged it.
+    // What may still be read once told to stop: a socket holds 208 KiB, or as much as net.core.wmem_max allows.
     private const int LastBytes = 2 * 1024 * 1024;
 
     private readonly LineSink standardOutput;

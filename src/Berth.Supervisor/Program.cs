@@ -9,6 +9,11 @@ if (args is [ListenThenBecome.Word, ..])
     return ListenThenBecome.Run(args);
 }
 
+if (args is ["try", ..])
+{
+    return ProtectionTrial.Run(args);
+}
+
 if (GitErrands.IsAsked)
 {
     return GitErrands.Run(args);
@@ -23,6 +28,10 @@ if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
 }
 
 FileMask.MakePrivate();
+
+// The user's session may have keys of other systems in its keyring. In a container the runtime has seen to that, and
+// its filter may refuse the call; the agent cannot make such calls in either mode.
+_ = OwnProcess.LeaveSessionKeyring();
 
 // The main thread starts the agent and never ends before it: a parent-death signal fires when the starting thread ends.
 try

@@ -1,9 +1,11 @@
+using Berth.Protocol;
 using Berth.Protocol.Posix;
 
 namespace Berth.Supervisor;
 
 /// <summary>The processes of the run: all our descendants, for we are their reaper.</summary>
-internal sealed class RunProcesses(CgroupMembership cgroups, ChildUser? user, TimeProvider time)
+internal sealed class RunProcesses(
+    CgroupMembership cgroups, ChildUser? user, FilterWay filter, TimeProvider time)
 {
     internal const int Terminate = 15;
     internal const int Kill = 9;
@@ -23,15 +25,24 @@ internal sealed class RunProcesses(CgroupMembership cgroups, ChildUser? user, Ti
         }
     }
 
-    /// <summary>Starts a child that waits for itself, under the limits of the run and as its user. Only the main
-    /// thread may call this.</summary>
+    /// <summary>Starts a child that waits for itself, under the limits of the run, as its user and with its filter.
+    /// Only the main thread may call this.</summary>
     /// <exception cref="Berth.Protocol.FailureException"><c>cgroup_refused</c>.</exception>
     internal ChildProcess Start(ChildProcessStart start)
     {
         lock (gate)
         {
+            using var handed = filter == FilterWay.ByWrapper ? AgentFilter.Open() : null;
+            var confined = start with
+            {
+                User = user,
+                Mask = FileMask.Usual,
+                Filter = filter == FilterWay.BySupervisor ? AgentFilter.Program : default,
+                Handed = handed,
+            };
+
             // Inside the lock, so that a child that ends at once is never taken for an orphan.
-            var child = ChildProcess.Start(start with { User = user, Mask = FileMask.Usual }, cgroups.Inside);
+            var child = ChildProcess.Start(confined, cgroups.Inside);
             own.Add(child);
             return child;
         }

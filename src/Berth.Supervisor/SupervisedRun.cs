@@ -44,7 +44,7 @@ internal sealed class SupervisedRun : IDisposable
         talk = new AgentTalk(journal);
         desk = spec.Limits.ApprovalTimeout is { } limit ? new ApprovalDesk(journal, limit, time) : null;
         cgroups = new CgroupMembership(spec.Limits.Cgroups, spec.Limits.CountedCgroups ?? []);
-        processes = new RunProcesses(cgroups, spec.User, time);
+        processes = new RunProcesses(cgroups, spec.User, spec.Filter, time);
         use = new FolderUse(directory, time);
         disk = new DiskWatch(directory, spec.Limits, use, journal.Notice);
     }
@@ -149,9 +149,9 @@ internal sealed class SupervisedRun : IDisposable
             Arguments = [.. spec.Agent.Argv.Skip(1)],
             Environment = environment,
             WorkingDirectory = spec.Agent.WorkingDirectory,
-            Input = ChildStdio.Pipe,
-            Output = ChildStdio.Pipe,
-            Error = ChildStdio.Pipe,
+            Input = ChildStdio.Socket,
+            Output = ChildStdio.Socket,
+            Error = ChildStdio.Socket,
         };
         return processes.Start(start);
     }
@@ -181,6 +181,9 @@ internal sealed class SupervisedRun : IDisposable
         _ = pump.WaitForEnd(watch.IsForced ? TimeSpan.Zero : spec.Limits.DrainGrace);
         var (leftovers, stillThere) = processes.KillAll(spec.Stop.KillGrace, spec.Agent.Wrappers);
         pump.Finish();
+
+        // What the last lines showed counts, though the agent had ended before they were read.
+        record = record with { Cause = watch.Cause == ExitCause.ApprovalBypassed ? watch.Cause.Value : record.Cause };
         input.Close();
         desk?.Close();
         record = WithExit(record, exit, pump) with

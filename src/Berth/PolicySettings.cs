@@ -72,7 +72,7 @@ internal static class PolicySettings
             Unit = "bytes",
             Range = "16M to 1024G (K, M and G are understood)",
             Default = "4G",
-            Description = "How much /tmp of a run may hold; it is the machine's memory. Without a sandbox no limit.",
+            Description = "How much /tmp and /dev/shm of a run may hold each, in memory. Without a sandbox no limit.",
             Bind = (options, value) =>
                 value.Bytes(16 * Mebi, Mebi * Mebi) is { } bytes ? options with { TempBytes = bytes } : null,
         },

@@ -19,8 +19,7 @@ internal static class SystemTestEnvironment
         Required(Path.Combine(OutputFolder, "berth-supervisor"), "build the tests again");
 
     /// <summary>The CLI that misbehaves on request.</summary>
-    internal static string FakeClaude =>
-        Required(Path.Combine(OutputFolder, "berth-fake-claude"), "build the tests again");
+    internal static string FakeClaude => Required(FakeClaudePackage.Program, "build the tests again");
 
     /// <summary>The scripted model.</summary>
     internal static string ScriptedModel =>

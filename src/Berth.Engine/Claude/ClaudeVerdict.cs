@@ -138,6 +138,8 @@ internal sealed record ClaudeVerdict
                 return (ClaudeEnd.NotStarted, exit.StartFailure ?? ExitFailures.NotStarted);
             case ExitCause.Cancelled:
                 return (ClaudeEnd.Cancelled, ExitFailures.Cancelled);
+            case ExitCause.ApprovalBypassed:
+                return (ClaudeEnd.Stopped, ExitFailures.ApprovalBypassed);
             case not ExitCause.Exited when isDone:
                 return (ClaudeEnd.Completed, null);
             case ExitCause.TimedOut:

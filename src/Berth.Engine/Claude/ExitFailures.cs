@@ -44,6 +44,14 @@ internal static class ExitFailures
         "If nobody did that on purpose, look for a shutdown of the machine or of the session.",
         Fault.Operator);
 
+    /// <summary>A call was made that waited for a decision, or was denied.</summary>
+    public static Failure ApprovalBypassed { get; } = new(
+        "approval_bypassed",
+        "A tool call was made that needed an approval and had none; the run was stopped at once.",
+        "Treat its branch as hostile: something in the run got at the CLI. `berth logs` shows the call "
+            + "(approval_bypassed has its toolUseId).",
+        Fault.Agent);
+
     /// <summary>The time limit.</summary>
     public static Failure TimedOut(ExitRecord exit) => new(
         "timed_out",

@@ -106,6 +106,8 @@ internal sealed record ContainerHostConfig
 
     public required IReadOnlyList<ContainerMount> Mounts { get; init; }
 
+    public long ShmSize { get; init; }
+
     public long? Memory { get; init; }
 
     public long? MemorySwap { get; init; }

@@ -15,18 +15,28 @@ internal static class ClaudeProgram
     private const ushort MachineX64 = 62;
     private const ushort MachineArm64 = 183;
 
-    /// <summary>The program itself where the path is a link, as npm makes them.</summary>
+    /// <summary>The program itself, where the path is a link, as npm makes them, or leads through links.</summary>
     internal static string Resolve(string path)
     {
         try
         {
-            return File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+            return path.Length == 0 ? path : RealPath.Of(path) ?? path;
         }
         catch (IOException)
         {
             // Not there, or links in a circle: said by Inspect.
             return path;
         }
+    }
+
+    /// <summary>Whether an interpreter reads it.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    internal static bool IsScript(string path)
+    {
+        var header = new byte[2];
+        using var file = File.OpenRead(path);
+        return file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) == header.Length
+            && header.AsSpan().SequenceEqual("#!"u8);
     }
 
     /// <summary>What is wrong with it, or null where it looks as if it could be started.</summary>

@@ -52,12 +52,16 @@ internal sealed record ExecutionPolicy
     /// <summary>Host folders that were asked for and permitted; the agent has them, and capture does not.</summary>
     public IReadOnlyList<HostMount> ExtraMounts { get; init; } = [];
 
-    /// <summary>How much <c>/tmp</c> may hold, in bytes, 16 MiB and above; it is the machine's memory. Default 4
-    /// GiB.</summary>
+    /// <summary>How much <c>/tmp</c> may hold, and <c>/dev/shm</c> beside it, in bytes, 16 MiB and above; it is the
+    /// machine's memory. Default 4 GiB.</summary>
     public long TempBytes { get; init; } = DefaultTempBytes;
 
     /// <summary>What <c>/tmp</c> holds where nobody says: builds want room.</summary>
     public const long DefaultTempBytes = 4L * 1024 * 1024 * 1024;
+
+    /// <summary>Whether other processes of the run must not get at the CLI's memory, because it makes calls that
+    /// people decide on. Default false: it takes a copy of the CLI.</summary>
+    public bool GuardsClaude { get; init; }
 
     /// <summary>What it may reach beyond the model. Default: nothing.</summary>
     public NetworkPolicy Network { get; init; } = NetworkPolicy.None;

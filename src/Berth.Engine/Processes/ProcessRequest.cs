@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Berth.Engine.Processes;
 
 /// <summary>A short-lived program to run to its end, and every bound on it.</summary>
@@ -20,6 +22,9 @@ internal sealed record ProcessRequest
 
     /// <summary>Its umask; null, the default, for ours, which keeps files for our user alone.</summary>
     public UnixFileMode? Mask { get; init; }
+
+    /// <summary>What it has as descriptor 3. Not closed. Default: nothing.</summary>
+    public SafeFileHandle? Handed { get; init; }
 
     /// <summary>What it reads from standard input: bytes, so NUL is no problem. Default: nothing.</summary>
     public ReadOnlyMemory<byte> Input { get; init; }

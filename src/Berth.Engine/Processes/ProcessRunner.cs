@@ -71,6 +71,7 @@ internal sealed class ProcessRunner(TimeProvider time)
         Environment = request.Environment,
         WorkingDirectory = request.WorkingDirectory,
         Mask = request.Mask,
+        Handed = request.Handed,
         Input = request.Input.IsEmpty && request.InputStream is null ? ChildStdio.Null : ChildStdio.Pipe,
         Output = ChildStdio.Pipe,
         Error = ChildStdio.Pipe,

@@ -16,6 +16,9 @@ public sealed record ChildStdio(ChildStdioKind Kind, string? Path = null)
     /// <summary>The other end is ours.</summary>
     public static ChildStdio Pipe { get; } = new(ChildStdioKind.Pipe);
 
+    /// <summary>The other end is ours, and nobody can open the stream a second time by its path in /proc.</summary>
+    public static ChildStdio Socket { get; } = new(ChildStdioKind.Socket);
+
     /// <summary>The stream is a file.</summary>
     public static ChildStdio File(string path) => new(ChildStdioKind.File, path);
 }
@@ -28,6 +31,9 @@ public enum ChildStdioKind
 
     /// <summary>To us.</summary>
     Pipe,
+
+    /// <summary>To us, by a socket.</summary>
+    Socket,
 
     /// <summary>To a file.</summary>
     File,
@@ -66,6 +72,17 @@ public sealed record ChildProcessStart
     /// <summary>The child's umask; null, the default, for ours, which keeps files for our user alone.</summary>
     public UnixFileMode? Mask { get; init; }
 
+    /// <summary>A filter of system calls for the child, as <see cref="AgentFilter.Program"/>; empty, the default, for
+    /// none. With one, the child is started by a thread that ends.</summary>
+    public ReadOnlyMemory<byte> Filter { get; init; }
+
+    /// <summary>What the child has as descriptor <see cref="HandedDescriptor"/>; null, the default, for
+    /// nothing.</summary>
+    public SafeFileHandle? Handed { get; init; }
+
+    /// <summary>The number of what is handed to a child.</summary>
+    public const int HandedDescriptor = 3;
+
     /// <summary>The folder that is the child's root; null, the default, for ours. Only root can
     /// give another; then a folder to work in is to be named too, for ours is outside of it.</summary>
     public string? Root { get; init; }
@@ -89,6 +106,10 @@ public sealed class ChildProcess : IDisposable
     // glibc: posix_spawnattr_t is 336 bytes, posix_spawn_file_actions_t 80, sigset_t 128 on 64-bit Linux.
     private const int OpaqueSize = 512;
     private const int SignalMask = 0x7f;
+    private const int UnixFamily = 1;
+    private const int StreamSocket = 1;
+    private const int NoMoreReading = 0;
+    private const int NoMoreWriting = 1;
     private const int NotStarted = 0;
 
     // HUP INT QUIT USR1 USR2 PIPE ALRM TERM CHLD CONT TSTP TTIN TTOU: what .NET or a shell may have changed for us.
@@ -111,13 +132,13 @@ public sealed class ChildProcess : IDisposable
     /// set.</summary>
     public int Id => spawned.Task.Result;
 
-    /// <summary>Our end of standard input, where it is a pipe.</summary>
+    /// <summary>Our end of standard input, where it is a pipe or a socket.</summary>
     public SafeFileHandle? Input { get; }
 
-    /// <summary>Our end of standard output, where it is a pipe.</summary>
+    /// <summary>Our end of standard output, where it is a pipe or a socket.</summary>
     public SafeFileHandle? Output { get; }
 
-    /// <summary>Our end of standard error, where it is a pipe.</summary>
+    /// <summary>Our end of standard error, where it is a pipe or a socket.</summary>
     public SafeFileHandle? Error { get; }
 
     /// <summary>Completes when the child has ended and was reaped, whoever still holds its pipes.</summary>
@@ -142,8 +163,8 @@ public sealed class ChildProcess : IDisposable
             var child = new ChildProcess(pipes[0], pipes[1], pipes[2]);
             child.Begin(around, () => OtherRoot.Run(
                 start.Root,
-                () => start.User is { } user ? UserThread.Run(user, () => Spawn(start, theirs))
-                    : Spawn(start, theirs)));
+                () => start is { User: null, Filter.IsEmpty: true } ? Spawn(start, theirs)
+                    : UserThread.Run(start.User, start.Filter, () => Spawn(start, theirs))));
             return child;
         }
         catch
@@ -233,9 +254,20 @@ public sealed class ChildProcess : IDisposable
 
     private static unsafe void OpenStream(ChildStdio stream, int slot, int[] theirs, SafeFileHandle?[] ours)
     {
+        var ends = stackalloc int[2];
+        if (stream.Kind == ChildStdioKind.Socket)
+        {
+            Check(Libc.SocketPair(UnixFamily, StreamSocket | Libc.CloseOnExec, 0, ends), "socketpair");
+            theirs[slot] = ends[0];
+            ours[slot] = new SafeFileHandle(ends[1], ownsHandle: true);
+
+            // One way only, as a pipe is.
+            _ = Libc.Shutdown(ends[1], slot == 0 ? NoMoreReading : NoMoreWriting);
+            return;
+        }
+
         if (stream.Kind == ChildStdioKind.Pipe)
         {
-            var ends = stackalloc int[2];
             Check(Libc.Pipe(ends, Libc.CloseOnExec), "pipe");
             theirs[slot] = slot == 0 ? ends[0] : ends[1];
             ours[slot] = new SafeFileHandle(slot == 0 ? ends[1] : ends[0], ownsHandle: true);
@@ -276,7 +308,13 @@ public sealed class ChildProcess : IDisposable
                 _ = Libc.ActionsDuplicate(actions, theirs[slot], slot);
             }
 
-            _ = Libc.ActionsCloseFrom(actions, 3);
+            if (start.Handed is { } handed)
+            {
+                _ = Libc.ActionsDuplicate(
+                    actions, (int)handed.DangerousGetHandle(), ChildProcessStart.HandedDescriptor);
+            }
+
+            _ = Libc.ActionsCloseFrom(actions, start.Handed is null ? 3 : ChildProcessStart.HandedDescriptor + 1);
             if (start.WorkingDirectory is not null)
             {
                 _ = Libc.ActionsChangeDirectory(actions, start.WorkingDirectory);

@@ -13,7 +13,7 @@ public sealed record ChildUser(uint Id, uint Group)
     public static ChildUser Current => new(Libc.EffectiveUser(), Libc.EffectiveGroup());
 }
 
-/// <summary>Does something as another user, on a thread of its own.</summary>
+/// <summary>Does something as another user, or under a filter of system calls, on a thread of its own.</summary>
 /// <remarks>
 /// To the kernel a user belongs to a thread; only the C library makes all threads of a process change theirs together.
 /// So a thread becomes another user by the bare system calls, starts the child, which inherits that user, and ends;
@@ -24,6 +24,8 @@ internal static class UserThread
 {
     private const int DropFromBoundingSet = 24;
     private const int SetNoNewPrivileges = 38;
+    private const int SetFilter = 22;
+    private const nuint FilterMode = 2;
     private const nuint LastCapability = 63;
 
     private static readonly bool IsArm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
@@ -35,7 +37,7 @@ internal static class UserThread
     private static nint SetUser => IsArm ? 147 : 117;
 
     /// <summary>Runs it and gives what it gave, or throws what it threw.</summary>
-    internal static T Run<T>(ChildUser user, Func<T> work)
+    internal static T Run<T>(ChildUser? user, ReadOnlyMemory<byte> filter, Func<T> work)
     {
         T result = default!;
         ExceptionDispatchInfo? thrown = null;
@@ -44,7 +46,17 @@ internal static class UserThread
             {
                 try
                 {
-                    Become(user);
+                    if (user is not null)
+                    {
+                        Become(user);
+                    }
+
+                    if (!filter.IsEmpty)
+                    {
+                        Check(Libc.ProcessControl(SetNoNewPrivileges, 1, 0, 0, 0), "renounce new privileges");
+                        Filter(filter.Span);
+                    }
+
                     result = work();
                 }
                 catch (Exception failure) when (failure is Win32Exception or ArgumentException)
@@ -77,6 +89,16 @@ internal static class UserThread
         Check(Libc.SystemCall(SetUser, user.Id, user.Id, user.Id), "change the user");
     }
 
+    // For this thread, and for what it starts: the process's other threads stay as they are.
+    private static unsafe void Filter(ReadOnlySpan<byte> filter)
+    {
+        fixed (byte* first = filter)
+        {
+            var program = new FilterHeader { Count = (ushort)(filter.Length / sizeof(ulong)), First = first };
+            Check(Libc.ProcessControl(SetFilter, FilterMode, (nuint)(&program), 0, 0), "filter system calls");
+        }
+    }
+
     private static void Check(nint result, string what)
     {
         if (result != 0)
@@ -85,4 +107,12 @@ internal static class UserThread
             throw new Win32Exception(error, $"{what}: {Marshal.GetPInvokeErrorMessage(error)}");
         }
     }
+}
+
+/// <summary>A filter for the kernel: <c>struct sock_fprog</c> of 64-bit Linux.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct FilterHeader
+{
+    internal ushort Count;
+    internal byte* First;
 }

@@ -8,6 +8,7 @@ namespace Berth.Protocol.Posix;
 public static class OwnProcess
 {
     private const int SetDumpable = 4;
+    private const int JoinSessionKeyring = 1;
     private const int LastSignal = 31;
     private const int SignalSetBytes = 128;
     private const int SetMask = 2;
@@ -19,6 +20,12 @@ public static class OwnProcess
 
     /// <summary>No process without the capability may trace this one, or look at its memory and descriptors.</summary>
     public static void ForbidTracing() => _ = Libc.ProcessControl(SetDumpable, 0, 0, 0, 0);
+
+    /// <summary>Leaves the keyring of the session that this was started in for a new one without a name, for the
+    /// calling thread and all that it starts.</summary>
+    /// <returns>0, or the number of the error.</returns>
+    public static int LeaveSessionKeyring() =>
+        Libc.SystemCall(IsArm ? 219 : 250, JoinSessionKeyring, 0, 0) >= 0 ? 0 : Marshal.GetLastPInvokeError();
 
     /// <summary>Files are made, read and removed as this user by the calling thread and those that it
     /// starts.</summary>

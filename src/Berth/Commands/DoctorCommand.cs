@@ -61,6 +61,7 @@ internal static class DoctorCommand
             var probes = await engine.Places.ProbeAsync(cancel);
             IReadOnlyList<ExecutorProbe> allowed =
                 [.. probes.Where(probe => probe.Mode is not "local" || !options.LocalMode.IsOff)];
+            allowed = await engine.Places.TryProtectionsAsync(allowed, cancel);
             checks.AddRange(Merged(allowed));
             checks.Add(DoctorModes.Check(options, allowed, [.. engine.Workflows.List().Select(found => found.Name)]));
             checks.Add(WorkflowsOf(engine, options));

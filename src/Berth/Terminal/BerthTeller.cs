@@ -27,7 +27,8 @@ internal static class BerthTeller
         BerthEvents.NetworkConnection => Connection(data),
         BerthEvents.NetworkRefused => [Line.Of($"network: refused: {data.Text("message")}", Tone.Warning)],
         BerthEvents.MessageSent or BerthEvents.TurnInterrupted or BerthEvents.TalkEnded
-            or BerthEvents.ApprovalRequested or BerthEvents.ApprovalDecided => TalkTeller.Tell(data),
+            or BerthEvents.ApprovalRequested or BerthEvents.ApprovalDecided
+                or BerthEvents.ApprovalBypassed => TalkTeller.Tell(data),
         BerthEvents.Adopted => [Line.Of("taken over from a host that had died", Tone.Warning)],
         BerthEvents.Delivered => Delivered(data),
         BerthEvents.Pushed => [Line.Of($"pushed {data.Text("branch")} to {data.Text("remote")}", Tone.Good)],

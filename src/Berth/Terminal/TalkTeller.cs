@@ -15,6 +15,8 @@ internal static class TalkTeller
         BerthEvents.TalkEnded => [Line.Of("no message came: the run ends", Tone.Warning)],
         BerthEvents.ApprovalRequested => Requested(data),
         BerthEvents.ApprovalDecided => [Decided(data)],
+        BerthEvents.ApprovalBypassed =>
+            [Line.Of($"a call was made without approval: {data.Text("toolUseId")}; the run is stopped", Tone.Bad)],
         _ => [],
     };
 

@@ -58,6 +58,16 @@ public sealed class ClaudeVerdictTests
     }
 
     [Fact]
+    public void F50_A_call_without_a_decision_outranks_every_result_that_follows()
+    {
+        var verdict = ClaudeVerdict.Judge(
+            Evidence(Init, Answer, Success), Exits.With(signal: 9, cause: ExitCause.ApprovalBypassed));
+
+        Assert.False(verdict.Succeeded);
+        Assert.Equal(("approval_bypassed", Fault.Agent), (verdict.Failure!.Code, verdict.Failure.Fault));
+    }
+
+    [Fact]
     public void An_error_that_calls_itself_success_is_an_error() =>
         Assert.Equal("model_overloaded", Code(Exits.With(code: 0), Init, Failed));
 

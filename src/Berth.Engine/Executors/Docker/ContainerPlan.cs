@@ -43,7 +43,7 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
 
     /// <summary>The paths as the agent will see them.</summary>
     internal static ExecutionLayout LayOut(string claudeBinary) => new(
-        $"{InsidePaths.ClaudeFolder}/{Path.GetFileName(ClaudeProgram.Resolve(claudeBinary))}",
+        ClaudeMount.Of(claudeBinary).Inside,
         InsidePaths.Workspace,
         InsidePaths.Home,
         InsidePaths.Temp,
@@ -99,6 +99,7 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
             AuthorEmail = plan.AuthorEmail,
             TimeLimit = plan.TimeLimit,
         },
+        Filter = FilterWay.BySupervisor,
         Limits = spec.Limits with { CountedCgroups = OwnCgroups },
         Stop = spec.Stop,
     };
@@ -141,6 +142,7 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
                     .. Mounts(run, wanted),
                     .. git is { Root: { } root } ? CaptureGit.Mounts(run, policy, root) : [],
                 ],
+                ShmSize = policy.TempBytes,
                 Memory = policy.MemoryBytes,
 
                 // The same number again: no swap beside it.
@@ -155,17 +157,28 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
     internal static RunDirectory Real(RunDirectory run) =>
         new(new DirectoryInfo(run.Root).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? run.Root);
 
-    // An image that was made from these very files has them at these very places.
-    private IEnumerable<ContainerMount> Programs(ContainerShape shape, ImageDetails image) =>
-        from program in new[]
+    // An image that was made from these very files has them at these very places; there the CLI can be read, which a
+    // run that guards it must not have.
+    private IEnumerable<ContainerMount> Programs(ContainerShape shape, ImageDetails image)
+    {
+        var claude = ClaudeMount.Of(shape.ClaudeBinary);
+        if (shape.Policy.GuardsClaude || !IsIn(image, RunImageBuild.ClaudeLabel, claude.Program))
         {
-            (Path: ClaudeProgram.Resolve(shape.ClaudeBinary), Inside: InsidePaths.ClaudeFolder,
-                Label: RunImageBuild.ClaudeLabel),
-            (Path: options.SupervisorPath, Inside: InsidePaths.Supervisor, Label: RunImageBuild.SupervisorLabel),
+            foreach (var mount in claude.Guarded(options.RunsFolder, shape.Policy).Mounts)
+            {
+                yield return new ContainerMount(mount.Host, mount.Inside, ReadOnly: true);
+            }
         }
-        let inImage = image.Config?.Labels?.GetValueOrDefault(program.Label)
-        where !string.Equals(inImage, RunImageBuild.MarkOf(program.Path), StringComparison.Ordinal)
-        select new ContainerMount(Path.GetDirectoryName(program.Path)!, program.Inside, ReadOnly: true);
+
+        if (!IsIn(image, RunImageBuild.SupervisorLabel, options.SupervisorPath))
+        {
+            yield return new ContainerMount(
+                Path.GetDirectoryName(options.SupervisorPath)!, InsidePaths.Supervisor, ReadOnly: true);
+        }
+    }
+
+    private static bool IsIn(ImageDetails image, string label, string program) => string.Equals(
+        image.Config?.Labels?.GetValueOrDefault(label), RunImageBuild.MarkOf(program), StringComparison.Ordinal);
 
     private IEnumerable<ContainerMount> Mounts(RunDirectory run, WantedContainer wanted) =>
     [

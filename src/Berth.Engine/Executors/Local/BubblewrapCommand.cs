@@ -1,6 +1,7 @@
 using System.Globalization;
 using Berth.Engine.Network;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Executors.Local;
 
@@ -48,17 +49,17 @@ internal sealed class BubblewrapCommand(string bubblewrap)
     /// <summary>The words before the agent's command.</summary>
     /// <param name="run">The run directory.</param>
     /// <param name="policy">What the run may reach.</param>
-    /// <param name="claudeBinary">The CLI.</param>
+    /// <param name="claude">The CLI.</param>
     /// <param name="supervisor">The supervisor, which stands before the agent where there is a proxy to lead
     /// to.</param>
     internal IReadOnlyList<string> ForAgent(
-        RunDirectory run, ExecutionPolicy policy, string claudeBinary, string supervisor) =>
+        RunDirectory run, ExecutionPolicy policy, ClaudeMount claude, string supervisor) =>
     [
         bubblewrap,
         .. Namespaces,
         .. policy.Network.Mode == NetworkMode.Open ? [] : OwnNetwork,
         .. SystemOf(run, policy),
-        "--ro-bind", Path.GetDirectoryName(claudeBinary)!, InsidePaths.ClaudeFolder,
+        .. Bound(claude.Mounts),
         .. Bound(policy.Mounts),
         .. Bound(policy.ExtraMounts),
         "--bind", run.Workspace, InsidePaths.Workspace,
@@ -89,6 +90,9 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         "--unshare-user", "--uid", "1000", "--gid", "1000", "--disable-userns",
         "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
         "--hostname", "berth", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
+
+        // Who starts this hands over AgentFilter.
+        "--seccomp", ChildProcessStart.HandedDescriptor.ToString(CultureInfo.InvariantCulture),
     ];
 
     private static IReadOnlyList<string> OwnNetwork { get; } = ["--unshare-net"];
@@ -118,6 +122,8 @@ internal sealed class BubblewrapCommand(string bubblewrap)
         "--proc", "/proc",
         .. Guards(),
         "--dev", "/dev",
+        .. Temporary("/dev/shm", "1777", policy.TempBytes),
+        "--remount-ro", "/dev",
         .. Temporary("/tmp", "1777", policy.TempBytes),
         .. Temporary("/run", "0755", SmallBytes),
         .. Temporary("/home", "0755", SmallBytes),

@@ -13,17 +13,17 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
     /// <summary>The paths as the agent will see them.</summary>
     internal static ExecutionLayout LayOut(RunDirectory run, SandboxKind sandbox, string claudeBinary)
     {
-        var program = ClaudeProgram.Resolve(claudeBinary);
+        var claude = ClaudeMount.Of(claudeBinary);
         return sandbox == SandboxKind.Bubblewrap
             ? new ExecutionLayout(
-                $"{InsidePaths.ClaudeFolder}/{Path.GetFileName(program)}",
+                claude.Inside,
                 InsidePaths.Workspace,
                 InsidePaths.Home,
                 InsidePaths.Temp,
                 InsidePaths.Agent,
                 $"{InsidePaths.Gateway}/{RunDirectory.GatewaySocketName}")
             : new ExecutionLayout(
-                program,
+                claude.Program,
                 run.Workspace,
                 run.Home,
                 Path.Combine(run.Home, "tmp"),
@@ -79,7 +79,10 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
         var sandboxed = spec.Policy.Sandbox == SandboxKind.Bubblewrap;
         IReadOnlyList<string> prefix = sandboxed
             ? new BubblewrapCommand(Bubblewrap!).ForAgent(
-                run, spec.Policy, ClaudeProgram.Resolve(spec.ClaudeBinary), options.SupervisorPath)
+                run,
+                spec.Policy,
+                ClaudeMount.Of(spec.ClaudeBinary).Guarded(options.RunsFolder, spec.Policy),
+                options.SupervisorPath)
             : [];
         return new SupervisorSpec
         {
@@ -96,6 +99,7 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
                 ? new ProxyStep(RunEnvironment.ProxyPort, IsHandedOver: true)
                 : null,
             Capture = spec.Capture is null ? null : CaptureStep(run, spec, spec.Capture),
+            Filter = sandboxed ? FilterWay.ByWrapper : FilterWay.None,
             Limits = spec.Limits with { Cgroups = groups?.FoldersOf(spec.RunId, spec.Policy) ?? [] },
             Stop = spec.Stop,
         };

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Berth.Engine.Processes;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Executors.Local;
 
@@ -137,7 +138,7 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         // The very arguments of a run: what passes here passes there.
         var policy = new ExecutionPolicy { Sandbox = SandboxKind.Bubblewrap };
         var prefix = new BubblewrapCommand(bubblewrap).ForAgent(
-            trial, policy, "/usr/bin/true", options.SupervisorPath);
+            trial, policy, ClaudeMount.Of("/usr/bin/true"), options.SupervisorPath);
         var whole = await RunAsync([.. prefix, "/bin/true"], cancellation);
         if (whole.Succeeded)
         {
@@ -174,6 +175,7 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         ("pid namespace", ["--unshare-user", "--unshare-pid"]),
         ("network namespace", ["--unshare-user", "--unshare-net"]),
         ("nested user namespaces", ["--unshare-user", "--disable-userns"]),
+        ("system call filter", ["--unshare-user", "--seccomp", $"{ChildProcessStart.HandedDescriptor}"]),
     ];
 
     private static ProbeCheck NamespaceCheck(string name, ProcessResult result)
@@ -221,7 +223,8 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
         var policy = new ExecutionPolicy { Sandbox = sandbox };
         IReadOnlyList<string> prefix =
             sandbox == SandboxKind.Bubblewrap
-                ? new BubblewrapCommand(plan.Bubblewrap!).ForAgent(trial, policy, program, options.SupervisorPath)
+                ? new BubblewrapCommand(plan.Bubblewrap!).ForAgent(
+                    trial, policy, ClaudeMount.Of(program), options.SupervisorPath)
                 : [];
         return await RunAsync([.. prefix, layout.Claude, "--version"], cancellation, layout.Home);
     }
@@ -265,8 +268,10 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
     // threads come and go.
     private Task<ProcessResult> RunAsync(IReadOnlyList<string> argv, CancellationToken cancellation, string home = "/")
     {
+        var filter = AgentFilter.Open();
         var request = new ProcessRequest
         {
+            Handed = filter,
             FileName = argv[0],
             Arguments = [.. argv.Skip(1)],
             Environment = new Dictionary<string, string>(StringComparer.Ordinal)
@@ -278,7 +283,13 @@ internal sealed partial class LocalProbe(LocalExecutorOptions options, TimeProvi
             Timeout = Bound,
         };
         return Task.Factory.StartNew(
-            () => processes.RunAsync(request, cancellation).GetAwaiter().GetResult(),
+            () =>
+            {
+                using (filter)
+                {
+                    return processes.RunAsync(request, cancellation).GetAwaiter().GetResult();
+                }
+            },
             CancellationToken.None,
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default);
