@@ -18,10 +18,15 @@ internal sealed class ShownSecrets(BerthOptions options, RunDirectories director
     private readonly Lock gate = new();
     private readonly Dictionary<string, Redactor> kept = new(StringComparer.Ordinal);
 
+    /// <summary>A redactor for what is shown of no run: what is the operator's.</summary>
+    public Redactor OfOperator() => KeptOf([.. OperatorValues()]);
+
     /// <summary>A redactor for what is shown of a run: all that is known now.</summary>
-    public Redactor RedactorOf(string runId, string workflow)
+    public Redactor RedactorOf(string runId, string workflow) =>
+        KeptOf([.. Lasting(workflow), .. directories.SecretsOf(runId) ?? []]);
+
+    private Redactor KeptOf(List<string> values)
     {
-        List<string> values = [.. Lasting(workflow), .. directories.SecretsOf(runId) ?? []];
         var key = KeyOf(values);
         lock (gate)
         {
@@ -48,10 +53,15 @@ internal sealed class ShownSecrets(BerthOptions options, RunDirectories director
 
     private IEnumerable<string> Lasting(string workflow) =>
     [
-        .. options.Gateway.Secrets,
-        .. Readable(() => options.Git.Credentials.Secrets()),
+        .. OperatorValues(),
         .. Readable(() => [.. workflows.Load(workflow).Environment.Values]),
     ];
+
+    /// <summary>What is the operator's, as it is now.</summary>
+    public IReadOnlyList<string> OperatorSecrets => [.. OperatorValues()];
+
+    private IEnumerable<string> OperatorValues() =>
+        [.. options.Gateway.Secrets, .. Readable(() => options.Git.Credentials.Secrets())];
 
     // A file that cannot be used is said to whoever needs it; what it holds is not known here then.
     private static IReadOnlyList<string> Readable(Func<IReadOnlyList<string>> read)

@@ -37,11 +37,10 @@ internal sealed record ServerStart(bool IsOpen, bool LogAsJson, Action<string> A
 internal sealed partial class BerthServer(
     BerthEngine engine, BerthOptions options, ServerStart start, TimeProvider time)
 {
-    // A thousand readers of events, and as many others.
-    private const int MostConnections = 4000;
     // The stores wait for the database on the thread that asks, and the pool makes new threads one by one.
     private const int LeastThreads = 64;
     private const string Listed = "docs/API.md lists the addresses.";
+    private static readonly TimeSpan HeadersLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LetGoLimit = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CloseLimit = TimeSpan.FromSeconds(1);
 
@@ -126,7 +125,11 @@ internal sealed partial class BerthServer(
             certificate?.Configure(kestrel);
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = RequestBody.MostBytes;
-            kestrel.Limits.MaxConcurrentConnections = MostConnections;
+            kestrel.Limits.MaxConcurrentConnections = ConnectionPlaces.Most;
+            kestrel.Limits.RequestHeadersTimeout = HeadersLimit;
+            var places = new ConnectionPlaces();
+            kestrel.ConfigureEndpointDefaults(
+                endpoint => endpoint.Use(next => connection => places.ServeAsync(connection, next)));
         })
             .UseUrls([.. options.Server.Urls.Select(url => url.AbsoluteUri)]);
         builder.Services.AddRoutingCore();
@@ -151,7 +154,7 @@ internal sealed partial class BerthServer(
     private void AddLog(WebApplicationBuilder builder, WebhookKeys keys)
     {
         var redactor = new Redactor(
-            [.. options.Gateway.Secrets, .. keys.Texts, .. ServerTelemetry.SecretsOf(options)]);
+            [.. engine.Shown.OperatorSecrets, .. keys.Texts, .. ServerTelemetry.SecretsOf(options)]);
         builder.Services.AddSingleton<ConsoleFormatter>(new LogFormatter(start.LogAsJson, redactor, time));
         builder.Logging.AddConsole(console =>
         {

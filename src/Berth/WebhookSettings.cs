@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.RegularExpressions;
 using Berth.Engine;
 using Berth.Engine.Network;
 using Berth.Engine.Webhooks;
@@ -6,7 +7,7 @@ using Berth.Engine.Webhooks;
 namespace Berth;
 
 /// <summary>The settings of a server's webhooks: rows of <see cref="SettingsTable"/>.</summary>
-internal static class WebhookSettings
+internal static partial class WebhookSettings
 {
     /// <summary>The rows.</summary>
     public static IReadOnlyList<Setting> All { get; } = [.. Receivers(), .. Secrets()];
@@ -24,8 +25,7 @@ internal static class WebhookSettings
                 + "credential.",
             Secret = true,
             Bind = (options, value) =>
-                value.Words.Select(UrlOf).OfType<Uri>().ToList() is { Count: > 0 } urls
-                && urls.Count == value.Words.Count && urls.Count <= WebhookOptions.MostReceivers
+                UrlsOf(value.Words) is { Count: > 0 } urls && urls.Count <= WebhookOptions.MostReceivers
                     ? With(options, webhooks => webhooks with { Urls = urls })
                     : null,
         },
@@ -92,9 +92,22 @@ internal static class WebhookSettings
     private static BerthOptions With(BerthOptions options, Func<WebhookOptions, WebhookOptions> change) =>
         options with { Server = options.Server with { Webhooks = change(options.Server.Webhooks) } };
 
+    // A space ends a URL too, and no other mark does: what is then left in one is refused.
+    private static List<Uri>? UrlsOf(IReadOnlyList<string> words)
+    {
+        var texts = words.SelectMany(word => word.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).ToList();
+        var urls = texts.Select(UrlOf).OfType<Uri>().ToList();
+        return urls.Count == texts.Count ? urls : null;
+    }
+
+    // A second URL after a mark that is none of a path's is a list that was written otherwise.
     private static Uri? UrlOf(string text) =>
-        Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
+        !SecondUrl().IsMatch(text)
+        && Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
         && url is { UserInfo: "", Fragment: "", Host.Length: > 0 }
             ? url
             : null;
+
+    [GeneratedRegex("[^A-Za-z0-9/=&?%:@+~._-]https?://", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase, 1000)]
+    private static partial Regex SecondUrl();
 }

@@ -1,3 +1,4 @@
+using Berth.Engine.Webhooks;
 using Berth.Protocol;
 using Berth.Tests.Commands;
 using Xunit;
@@ -25,6 +26,34 @@ public sealed class WebhookSettingsTests
     }
 
     [Theory]
+    [InlineData("https://a.example.com/one https://a.example.com/two")]
+    [InlineData("https://a.example.com/one  ,https://a.example.com/two")]
+    [InlineData("https://a.example.com/one\thttps://a.example.com/two\n")]
+    public void F65_Receivers_may_stand_apart_by_spaces_too(string value)
+    {
+        using var trial = new TrialSurroundings(("BERTH_WEBHOOKS", value));
+
+        Assert.Equal(
+            [new("https://a.example.com/one"), new("https://a.example.com/two")],
+            Settings.Bind(trial.Given).Server.Webhooks.Urls);
+    }
+
+    [Fact]
+    public void F65_Receivers_at_one_host_are_told_apart_without_their_paths()
+    {
+        var (one, two) = (
+            new WebhookReceiver(new("https://a.example.com/made-up-1")),
+            new WebhookReceiver(new("https://a.example.com/made-up-2")));
+
+        Assert.NotEqual(one.Shown, two.Shown);
+        Assert.Equal(one.Shown, new WebhookReceiver(new("https://a.example.com/made-up-1")).Shown);
+        Assert.Matches(@"^https://a\.example\.com \([0-9a-f]{6}\)$", one.Shown);
+    }
+
+    [Theory]
+    [InlineData("BERTH_WEBHOOKS", "https://a.example.com/made-up;https://b.example.com/")]
+    [InlineData("BERTH_WEBHOOKS", "https://a.example.com/made-up|https://b.example.com/")]
+    [InlineData("BERTH_WEBHOOKS", "https://a.example.com/made-up b.example.com")]
     [InlineData("BERTH_WEBHOOKS", "ftp://a.example.com/made-up")]
     [InlineData("BERTH_WEBHOOKS", "https://u:p@a.example.com/made-up")]
     [InlineData("BERTH_WEBHOOKS", "https://a.example.com/#made-up")]

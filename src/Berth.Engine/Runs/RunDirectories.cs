@@ -82,9 +82,16 @@ internal sealed class RunDirectories(string runsFolder, string? elsewhere)
     /// known.</summary>
     public IReadOnlyList<string>? SecretsOf(string runId)
     {
+        var file = HostSecretsFile(Of(runId));
+        if (!File.Exists(file))
+        {
+            // As of each run that has ended; lists ask for hundreds.
+            return null;
+        }
+
         try
         {
-            var bytes = File.ReadAllBytes(HostSecretsFile(Of(runId)));
+            var bytes = File.ReadAllBytes(file);
             return JsonSerializer.Deserialize(bytes, ProtocolJson.Default.RunSecrets)?.Redact;
         }
         catch (Exception gone) when (gone is IOException or JsonException)

@@ -1,15 +1,16 @@
 using System.Net;
-using System.Net.Sockets;
 
 namespace Berth.Server.Access;
 
 /// <summary>Counts wrong tokens by where they come from, so that nobody can try many.</summary>
-/// <remarks>An address may be wrong ten times, and gains one try every six seconds.</remarks>
+/// <remarks>
+/// An address may be wrong ten times, and gains one try every six seconds. A good token is not held up by wrong ones
+/// of its address, for others may share that.
+/// </remarks>
 internal sealed class FailedTokens(TimeProvider time)
 {
     private const int MostTries = 10;
     private const int MostAddresses = 10_000;
-    private const int NetworkBytes = 8;
     private static readonly TimeSpan OneTry = TimeSpan.FromSeconds(6);
 
     private readonly Lock gate = new();
@@ -20,7 +21,7 @@ internal sealed class FailedTokens(TimeProvider time)
     {
         lock (gate)
         {
-            return TriesOf(KeyOf(address)) > MostTries - 1;
+            return TriesOf(ConnectionPlaces.KeyOf(address)) > MostTries - 1;
         }
     }
 
@@ -29,7 +30,7 @@ internal sealed class FailedTokens(TimeProvider time)
     {
         lock (gate)
         {
-            var key = KeyOf(address);
+            var key = ConnectionPlaces.KeyOf(address);
             if (addresses.Count >= MostAddresses && !addresses.ContainsKey(key))
             {
                 Forget();
@@ -57,14 +58,4 @@ internal sealed class FailedTokens(TimeProvider time)
     private double TriesOf(string key) => addresses.TryGetValue(key, out var known)
         ? Math.Max(0, known.Tries - (time.GetElapsedTime(known.At) / OneTry))
         : 0;
-
-    // One customer has a whole network of 64 bits.
-    private static string KeyOf(IPAddress? address) => address switch
-    {
-        null => string.Empty,
-        { IsIPv4MappedToIPv6: true } => address.MapToIPv4().ToString(),
-        { AddressFamily: AddressFamily.InterNetworkV6 } =>
-            Convert.ToHexString(address.GetAddressBytes().AsSpan(0, NetworkBytes)),
-        _ => address.ToString(),
-    };
 }

@@ -2,6 +2,7 @@ using System.Net;
 using Berth.Engine;
 using Berth.Engine.Access;
 using Berth.Protocol;
+using Berth.Server.Api;
 using Microsoft.AspNetCore.Http;
 
 namespace Berth.Server.Access;
@@ -25,7 +26,8 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
 
     /// <summary>Checks a request against what its endpoint asks for.</summary>
     /// <exception cref="FailureException"><c>token_missing</c>, <c>token_invalid</c>, <c>role_too_low</c>,
-    /// <c>too_many_failures</c>, <c>host_not_local</c>, <c>origin_foreign</c>.</exception>
+    /// <c>too_many_failures</c>, <c>host_not_local</c>, <c>origin_foreign</c>,
+    /// <c>connections_too_many</c>.</exception>
     public void Admit(HttpContext context)
     {
         if (context.GetEndpoint()?.Metadata.GetMetadata<NeedsRole>() is not { } needed)
@@ -33,8 +35,11 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
             return;
         }
 
+        Leaving.Begin(context, engine);
         ForeignOrigins.Refuse(context, isOpen);
         var caller = isOpen ? Neighbour(context) : Recognise(context);
+
+        context.Features.Get<IConnectionPlace>()?.Prove();
 
         // Known from here on, so that the log says who was refused, too.
         context.Items[typeof(Caller)] = caller;
@@ -70,16 +75,6 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
 
     private Caller Recognise(HttpContext context)
     {
-        var address = context.Connection.RemoteIpAddress;
-        if (failures.IsBarred(address))
-        {
-            throw new FailureException(
-                "too_many_failures",
-                "Too many wrong tokens came from this address.",
-                "Wait a few seconds, and send a token that is good.",
-                Fault.User);
-        }
-
         var token = TokenOf(context.Request) ?? throw new FailureException(
             "token_missing",
             "The request has no token.",
@@ -88,6 +83,16 @@ internal sealed class Gatekeeper(BerthEngine engine, bool isOpen, TimeProvider t
         if (engine.Tokens.Find(token) is { } caller)
         {
             return caller;
+        }
+
+        var address = context.Connection.RemoteIpAddress;
+        if (failures.IsBarred(address))
+        {
+            throw new FailureException(
+                "too_many_failures",
+                "Too many wrong tokens came from this address.",
+                "Wait a few seconds, and send a token that is good.",
+                Fault.User);
         }
 
         failures.Add(address);

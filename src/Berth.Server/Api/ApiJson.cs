@@ -58,7 +58,13 @@ internal static class Answer
     public static async Task JsonAsync<T>(
         HttpContext context, T document, JsonTypeInfo<T> type, string contentType = "application/json")
     {
-        var bytes = JsonSerializer.SerializeToUtf8Bytes(document, type);
+        var bytes = Leaving.Redact(context, JsonSerializer.SerializeToUtf8Bytes(document, type));
+        await BytesAsync(context, bytes, contentType);
+    }
+
+    /// <summary>Answers with a document that is written already, and may leave.</summary>
+    public static async Task BytesAsync(HttpContext context, byte[] bytes, string contentType = "application/json")
+    {
         context.Response.ContentType = contentType;
         if (context.Response.Body is not RedactedStream)
         {

@@ -1,6 +1,8 @@
 using System.Net.Mime;
 using Berth.Engine;
 using Berth.Engine.Runs;
+using Berth.Protocol;
+using Berth.Server.Compatibility;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Net.Http.Headers;
@@ -21,6 +23,8 @@ internal static class ArtefactAnswers
         context, engine.Artefacts.List(run.Id), ApiJson.Readable.IReadOnlyListArtefact);
 
     /// <summary>Answers with one of them, or with a part of it where a part is asked for.</summary>
+    /// <remarks>What was taken over had no secret in it that was known then. Where one is known by now the whole is
+    /// redacted as it goes, and its length is not known before.</remarks>
     public static async Task WriteAsync(BerthEngine engine, HttpContext context, RunView run)
     {
         var name = (string)context.GetRouteValue(Parameter)!;
@@ -28,10 +32,13 @@ internal static class ArtefactAnswers
         var response = context.Response;
         response.Headers.XContentTypeOptions = "nosniff";
         var shortName = Path.GetFileName(name);
-        if (file is not null && name is not ArtefactName.Transcript)
+        var redactor = engine.Shown.RedactorOf(run.Id, run.Workflow);
+        var isPlain = file is not null
+            && !await HoldsSecretAsync(file, file.Length, redactor, context.RequestAborted);
+        if (isPlain && name is not ArtefactName.Transcript)
         {
             await TypedResults.Stream(
-                file, MediaTypeNames.Application.Octet, shortName, enableRangeProcessing: true).ExecuteAsync(context);
+                file!, MediaTypeNames.Application.Octet, shortName, enableRangeProcessing: true).ExecuteAsync(context);
             return;
         }
 
@@ -39,33 +46,48 @@ internal static class ArtefactAnswers
         disposition.SetHttpFileName(shortName);
         response.Headers.ContentDisposition = disposition.ToString();
         response.ContentType = MediaTypeNames.Application.Octet;
-        if (file is null)
+        if (isPlain)
         {
-            await engine.Artefacts.WritePatchAsync(run.Id, response.Body, context.RequestAborted);
+            // The transcript of a run at work grows meanwhile: what was there at first is what is promised.
+            response.ContentLength = file!.Length;
+            await CopyAsync(file, file.Length, response.Body, context.RequestAborted);
+            return;
         }
-        else
-        {
-            await WriteAsync(file, context);
-        }
+
+        await using var redacted = new RedactedStream(response.Body, redactor);
+        await (file is null
+            ? engine.Artefacts.WritePatchAsync(run.Id, redacted, context.RequestAborted)
+            : CopyAsync(file, file.Length, redacted, context.RequestAborted));
+        await redacted.FlushAsync(context.RequestAborted);
     }
 
-    // The transcript of a run at work grows meanwhile: what was there at first is what was promised.
-    private static async Task WriteAsync(FileStream file, HttpContext context)
+    // What is redacted has another length.
+    private static async Task<bool> HoldsSecretAsync(
+        FileStream file, long length, Redactor redactor, CancellationToken cancel)
     {
-        var left = file.Length;
-        context.Response.ContentLength = left;
-        var piece = new byte[PieceBytes];
-        while (left > 0)
+        using var count = new TailStream(1);
+        await using (var redacted = new RedactedStream(count, redactor))
         {
-            var most = piece.AsMemory(0, (int)Math.Min(left, piece.Length));
-            var count = await file.ReadAsync(most, context.RequestAborted);
+            await CopyAsync(file, length, redacted, cancel);
+            await redacted.FlushAsync(cancel);
+        }
+
+        file.Position = 0;
+        return count.Length != length;
+    }
+
+    private static async Task CopyAsync(FileStream file, long length, Stream output, CancellationToken cancel)
+    {
+        var piece = new byte[PieceBytes];
+        for (var left = length; left > 0;)
+        {
+            var count = await file.ReadAsync(piece.AsMemory(0, (int)Math.Min(left, piece.Length)), cancel);
             if (count == 0)
             {
-                context.Abort();
-                return;
+                throw new IOException("The file became shorter while it was sent.");
             }
 
-            await context.Response.Body.WriteAsync(piece.AsMemory(0, count), context.RequestAborted);
+            await output.WriteAsync(piece.AsMemory(0, count), cancel);
             left -= count;
         }
     }

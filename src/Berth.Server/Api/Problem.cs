@@ -90,6 +90,7 @@ internal static class Problem
         ["too_many_failures"] = StatusCodes.Status429TooManyRequests,
         ["disk_low"] = StatusCodes.Status503ServiceUnavailable,
         ["memory_low"] = StatusCodes.Status503ServiceUnavailable,
+        ["connections_too_many"] = StatusCodes.Status503ServiceUnavailable,
         ["draining"] = StatusCodes.Status503ServiceUnavailable,
     };
 

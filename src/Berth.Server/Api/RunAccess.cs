@@ -1,7 +1,6 @@
 using Berth.Engine;
 using Berth.Engine.Runs;
 using Berth.Server.Access;
-using Berth.Server.Logs;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 
@@ -63,7 +62,7 @@ internal sealed class RunAccess(BerthEngine engine, Forwarding forwarding, RunOw
     public RunView RunOf(HttpContext context)
     {
         var run = owners.Find(context, (string)context.GetRouteValue("id")!);
-        RequestLog.About(context, run.Id);
+        Leaving.About(context, run);
         return run;
     }
 
@@ -71,7 +70,7 @@ internal sealed class RunAccess(BerthEngine engine, Forwarding forwarding, RunOw
     public RunView RunToDecideOn(HttpContext context)
     {
         var run = owners.FindForDecision(context, (string)context.GetRouteValue("id")!);
-        RequestLog.About(context, run.Id);
+        Leaving.About(context, run);
         return run;
     }
 

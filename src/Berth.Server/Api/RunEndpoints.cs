@@ -7,7 +7,6 @@ using Berth.Engine.Runs;
 using Berth.Protocol;
 using Berth.Server.Access;
 using Berth.Server.Dispatch;
-using Berth.Server.Logs;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -45,10 +44,16 @@ internal sealed class RunEndpoints(
     {
         Capacity.Check(options);
         using var body = await RequestBody.ReadAsync(context.Request);
+        if (!body.Has("repository") && body.Text("workflow") is { } workflow)
+        {
+            // A workflow that there is not is said before a repository that is missing.
+            _ = engine.Workflows.Load(workflow);
+        }
+
         var request = RunOrders.Read(
             body, Gatekeeper.CallerOf(context), options, earlier => access.Owners.Find(context, earlier));
         var accepted = await dispatcher.AcceptAsync(request, context.RequestAborted);
-        RequestLog.About(context, accepted.Run.Id);
+        Leaving.About(context, accepted.Run);
         if (accepted.IsNew)
         {
             Note(context, "run.create", accepted.Run.Id);
@@ -67,7 +72,7 @@ internal sealed class RunEndpoints(
         var found = engine.List(filter with { Limit = filter.Limit + 1 });
         var page = found.Take(filter.Limit).ToList();
         var next = found.Count > page.Count ? page[^1].Id : null;
-        return Answer.JsonAsync(context, new RunPage(page, next), RunJson.Plain.RunPage);
+        return Answer.BytesAsync(context, Leaving.PageOf(new RunPage(page, next), engine.Shown));
     }
 
     private Task ShowAsync(HttpContext context) =>

@@ -6,7 +6,6 @@ using Berth.Protocol;
 using Berth.Server.Access;
 using Berth.Server.Api;
 using Berth.Server.Dispatch;
-using Berth.Server.Logs;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -30,7 +29,8 @@ internal sealed class AgentEndpoints(
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapPost(Prefix + "/{workflow}/run", RunAsync).WithMetadata(new NeedsRole(Role.Operator));
-        routes.MapGet(Prefix + "/run/{id}/status", access.Shown(StatusAsync)).WithMetadata(new NeedsRole(Role.Viewer));
+        routes.MapGet(Prefix + "/run/{id}/status", access.InItsHome(StatusAsync))
+            .WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(Prefix + "/workflows", WorkflowsAsync).WithMetadata(new NeedsRole(Role.Viewer));
         routes.MapGet(Prefix + "/health", HealthAsync).WithMetadata(new NeedsRole(Role.Viewer));
     }
@@ -38,24 +38,38 @@ internal sealed class AgentEndpoints(
     private async Task RunAsync(HttpContext context)
     {
         Capacity.Check(options);
+        var workflow = (string)context.GetRouteValue("workflow")!;
+        Check(workflow);
         using var body = await RequestBody.ReadAsync(context.Request);
         var caller = Gatekeeper.CallerOf(context);
         var request = RunOrders.Permitted(
-            Read(context, body, (string)context.GetRouteValue("workflow")!), caller, options);
+            Read(context, body, workflow), caller, options);
+        var run = (await dispatcher.AcceptAsync(request, context.RequestAborted)).Run;
+        Leaving.About(context, run);
+        engine.Audit.Add(caller, "run.create", run.Id, Addresses.Of(context));
+        var answer = new AgentRunAnswer(
+            run.Id, StatusOf(run.State), $"Run {run.Id} of {run.Workflow} was accepted.", run.SessionId,
+            run.Workflow, run.CreatedAt);
+        await Answer.JsonAsync(context, answer, AgentJson.Readable.AgentRunAnswer);
+    }
+
+    // The workflow is in the path: where there is none of the name, or none that is valid, nothing else in the request
+    // is worth a word.
+    private void Check(string workflow)
+    {
         try
         {
-            var run = (await dispatcher.AcceptAsync(request, context.RequestAborted)).Run;
-            RequestLog.About(context, run.Id);
-            engine.Audit.Add(caller, "run.create", run.Id, Addresses.Of(context));
-            var answer = new AgentRunAnswer(
-                run.Id, StatusOf(run.State), $"Run {run.Id} of {run.Workflow} was accepted.", run.SessionId,
-                run.Workflow, run.CreatedAt);
-            await Answer.JsonAsync(context, answer, AgentJson.Readable.AgentRunAnswer);
+            _ = engine.Workflows.Load(workflow);
         }
-        catch (FailureException failed) when (failed.Failure.Code is "workflow_not_found")
+        catch (FailureException failed) when (failed.Failure.Code is "workflow_not_found" or "workflow_name_invalid")
         {
-            // As it was there, in the path: an address that there is not.
-            throw new FailureException(failed.Failure with { Code = "not_found" });
+            var names = string.Join(", ", engine.Workflows.List().Select(each => each.Name));
+            throw new FailureException(
+                "not_found",
+                $"There is no workflow of that name. There are: {(names.Length == 0 ? "none" : names)}.",
+                "Choose one of them.",
+                Fault.User,
+                failed);
         }
     }
 
@@ -74,12 +88,12 @@ internal sealed class AgentEndpoints(
             }
         }
 
-        return new RunRequest
+        var request = new RunRequest
         {
             Workflow = workflow,
             Message = body.Required("message"),
             Continue = earlier?.Id,
-            Repository = body.Text("repository_url") ?? earlier?.Repository ?? RunOrders.DefaultRepository(options),
+            Repository = body.Text("repository_url") ?? earlier?.Repository,
             CurrentDirectory = options.Home,
             Ref = body.Text("git_branch"),
             MaxTurns = body.Whole("max_turns", 1, MostTurns) ?? UsualTurns,
@@ -90,6 +104,9 @@ internal sealed class AgentEndpoints(
                 QueueLimit = options.Server.QueueLimit,
             },
         };
+
+        // Last: what is wrong in the request is said before what is missing at the server.
+        return request with { Repository = request.Repository ?? RunOrders.DefaultRepository(options) };
     }
 
     private async Task StatusAsync(HttpContext context)

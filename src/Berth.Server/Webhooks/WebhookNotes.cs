@@ -4,6 +4,8 @@ using System.Text.Json;
 using Berth.Engine;
 using Berth.Engine.Runs;
 using Berth.Engine.Webhooks;
+using Berth.Protocol;
+using Berth.Server.Api;
 
 namespace Berth.Server.Webhooks;
 
@@ -63,7 +65,7 @@ internal sealed class WebhookNotes(BerthEngine engine, IReadOnlyList<WebhookRece
 
         foreach (var (type, at) in wanted)
         {
-            var body = BodyOf(type, at, view);
+            var body = BodyOf(type, at, view, engine.Shown.RedactorOf(view.Id, view.Workflow));
             foreach (var receiver in receivers.Where(receiver => at >= since[receiver.Key]))
             {
                 // The id says what is told, so that it is the same whoever notes it.
@@ -73,18 +75,18 @@ internal sealed class WebhookNotes(BerthEngine engine, IReadOnlyList<WebhookRece
         }
     }
 
-    private static string BodyOf(string type, DateTimeOffset at, RunView run)
+    private static string BodyOf(string type, DateTimeOffset at, RunView run, Redactor redactor)
     {
-        var body = Write(type, at, run);
+        var body = Write(type, at, run, redactor);
         return body.Length <= MostBytes
             ? body
             : Write(type, at, run with
             {
                 Result = null, Commits = [], FilesChanged = [], PermissionDenials = [], Warnings = [],
-            });
+            }, redactor);
     }
 
-    private static string Write(string type, DateTimeOffset at, RunView run)
+    private static string Write(string type, DateTimeOffset at, RunView run, Redactor redactor)
     {
         var bytes = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(bytes))
@@ -93,7 +95,9 @@ internal sealed class WebhookNotes(BerthEngine engine, IReadOnlyList<WebhookRece
             json.WriteString("type", type);
             json.WriteString("timestamp", at.UtcDateTime);
             json.WritePropertyName("data");
-            JsonSerializer.Serialize(json, run, RunJson.Plain.RunView);
+            json.WriteRawValue(
+                Leaving.Redact(JsonSerializer.SerializeToUtf8Bytes(run, RunJson.Plain.RunView), redactor),
+                skipInputValidation: true);
             json.WriteEndObject();
         }
 

@@ -167,7 +167,7 @@ internal sealed partial class WebhookSender : IAsyncDisposable
             engine.Webhooks.Remove(message);
             if (failing.TryRemove(receiver.Key, out _))
             {
-                LogBack(receiver.Origin);
+                LogBack(receiver.Shown);
             }
 
             return;
@@ -176,7 +176,7 @@ internal sealed partial class WebhookSender : IAsyncDisposable
         // Once for each receiver, and not for each message and try: one that is down for a day fills no disk.
         if (failing.TryAdd(receiver.Key, true))
         {
-            LogFailing(receiver.Origin, answer.Words);
+            LogFailing(receiver.Shown, answer.Words);
         }
 
         var chance = RandomNumberGenerator.GetInt32(1001) / 1000d;
@@ -187,7 +187,7 @@ internal sealed partial class WebhookSender : IAsyncDisposable
         }
 
         engine.Webhooks.Remove(message);
-        LogGivenUp(message.Id, receiver.Origin, message.Tries, answer.Words);
+        LogGivenUp(message.Id, receiver.Shown, message.Tries, answer.Words);
     }
 
     [LoggerMessage(40, LogLevel.Warning, "the webhook receiver {Receiver} does not take messages: {Reason}")]

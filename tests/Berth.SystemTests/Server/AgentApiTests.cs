@@ -154,6 +154,42 @@ public sealed class AgentApiTests
         Assert.Equal(HttpStatusCode.NotFound, unknown);
     }
 
+    [Theory]
+    [InlineData("nosuch", HttpStatusCode.NotFound, "not_found")]
+    [InlineData("no such", HttpStatusCode.NotFound, "not_found")]
+    [InlineData("-x", HttpStatusCode.NotFound, "not_found")]
+    [InlineData("broken", HttpStatusCode.BadRequest, "workflow_invalid")]
+    public async Task F64_A_workflow_that_there_is_not_is_said_before_all_else_that_is_wrong(
+        string workflow, HttpStatusCode expected, string code)
+    {
+        await using var server = await ServerHome.StartAsync(Soon);
+        var broken = Path.Combine(server.Home.Home, "workflows", "broken");
+        Directory.CreateDirectory(broken);
+        await File.WriteAllTextAsync(Path.Combine(broken, "prompt.md"), "# Broken\n", Soon);
+        foreach (var body in new[]
+        {
+            """{"message":"x"}""", "{}", """{"message":"x","max_turns":0}""",
+            """{"message":"x","repository_url":"ext::sh"}""", """{"message":"x","repository_url":"/nowhere"}""",
+        })
+        {
+            var (status, text) = await server.AskAsync(
+                HttpMethod.Post, $"{Prefix}/{Uri.EscapeDataString(workflow)}/run", Soon, body);
+
+            Assert.Equal((expected, body), (status, body));
+            Assert.Contains($"\"code\":\"{code}\"", text, StringComparison.Ordinal);
+            Assert.True(code is not "not_found" || text.Contains("architect, broken", StringComparison.Ordinal), text);
+        }
+
+        var (turns, why) = await server.AskAsync(
+            HttpMethod.Post, $"{Prefix}/fix/run", Soon, """{"message":"x","max_turns":0}""");
+        var (unknown, said) = await server.AskAsync(
+            HttpMethod.Post, "/api/v1/runs", Soon, """{"workflow":"nosuch","message":"x"}""");
+        Assert.Equal(HttpStatusCode.BadRequest, turns);
+        Assert.Contains("1 to 100", why, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.BadRequest, unknown);
+        Assert.Contains("workflow_not_found", said, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Workflows_and_health_have_their_fields_and_each_address_wants_a_token()
     {

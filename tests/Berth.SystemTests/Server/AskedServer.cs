@@ -97,6 +97,23 @@ internal sealed class AskedServer : IAsyncDisposable
         return status is >= 400 and < 500;
     }
 
+    /// <summary>Sends bytes as the body, which may be good by chance: no answer is a defect, and each refusal is in
+    /// words.</summary>
+    public async Task AnswersAsync(ApiOperation operation, byte[] body, string what)
+    {
+        using var request = Calls.Request(operation, Server.Token);
+        request.Content = new ByteArrayContent(body);
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        using var response = await http.SendAsync(request, TestContext.Current.CancellationToken);
+        var status = (int)response.StatusCode;
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.True(status < 500, $"{operation}, {what}: {status} {text} for {Encoding.UTF8.GetString(body)}");
+        if (status >= 400)
+        {
+            AssertProblem(text, status);
+        }
+    }
+
     /// <summary>Asks with something in the place of the address's parameter, as it stands: a client would have tidied
     /// it.</summary>
     public async Task RefusesRawAsync(ApiOperation operation, string parameter)
