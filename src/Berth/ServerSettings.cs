@@ -145,6 +145,22 @@ internal static class ServerSettings
                     ? options with { Server = options.Server with { Proxies = networks } }
                     : null,
         },
+        new()
+        {
+            Variable = "BERTH_METRICS",
+            Key = "metrics",
+            Unit = "word",
+            Range = "off, token or open",
+            Default = "off",
+            Description = "Who may read a server's /metrics, for Prometheus: nobody, callers with a token, everybody.",
+            Bind = (options, value) => value.Text switch
+            {
+                "off" => options with { Server = options.Server with { Metrics = MetricsAccess.Off } },
+                "token" => options with { Server = options.Server with { Metrics = MetricsAccess.Token } },
+                "open" => options with { Server = options.Server with { Metrics = MetricsAccess.Open } },
+                _ => null,
+            },
+        },
     ];
 
     private static IEnumerable<Setting> Bounds() =>

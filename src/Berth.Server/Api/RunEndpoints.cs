@@ -8,6 +8,7 @@ using Berth.Protocol;
 using Berth.Server.Access;
 using Berth.Server.Dispatch;
 using Berth.Server.Logs;
+using Berth.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -47,6 +48,7 @@ internal sealed class RunEndpoints(
         using var body = await RequestBody.ReadAsync(context.Request);
         var request = RunOrders.Read(
             body, Gatekeeper.CallerOf(context), options, earlier => engine.Resolve(earlier).Repository);
+        request = request with { Ticket = request.Ticket with { Trace = RunTrace.ParentOf(context) } };
         var accepted = await dispatcher.AcceptAsync(request, context.RequestAborted);
         RequestLog.About(context, accepted.Run.Id);
         if (accepted.IsNew)
@@ -125,9 +127,8 @@ internal sealed class RunEndpoints(
         }
 
         var order = new DiffOrder(stat ? DiffForm.Stat : DiffForm.Patch, file);
-        var asJson = context.Request.Headers.Accept.Any(
-            value => value?.Contains(MediaTypeNames.Application.Json, StringComparison.OrdinalIgnoreCase) == true);
-        if (!asJson)
+        if (Negotiation.Choose(context, MediaTypeNames.Text.Plain, MediaTypeNames.Application.Json)
+            is not MediaTypeNames.Application.Json)
         {
             await WriteAsync(context, run.Id, order);
             return;
@@ -171,14 +172,14 @@ internal sealed class RunEndpoints(
 
     // The others were redacted when they were taken over, and can be had in parts.
     private Task ArtefactAsync(HttpContext context) =>
-        context.GetRouteValue(ArtefactAnswers.Parameter) is ArtefactName.Patch
+        ArtefactAnswers.NameOf(context) is ArtefactName.Patch
         ? access.RedactedAsync(context, each => ArtefactAnswers.WriteAsync(engine, each, ShownOf(each)))
         : ArtefactAnswers.WriteAsync(engine, context, RunOf(context));
 
     private async Task LogAsync(HttpContext context)
     {
         var run = RunOf(context);
-        var follow = context.Request.Query["follow"] is ["true"];
+        var follow = context.Request.Query["follow"] is ["true"] && !HeadRequests.Is(context);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stop);
         context.Response.ContentType = EventStream.Lines;
         await engine.WriteRawLogAsync(run.Id, follow, context.Response.Body, either.Token);

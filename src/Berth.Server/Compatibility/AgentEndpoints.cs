@@ -7,6 +7,7 @@ using Berth.Server.Access;
 using Berth.Server.Api;
 using Berth.Server.Dispatch;
 using Berth.Server.Logs;
+using Berth.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -42,6 +43,7 @@ internal sealed class AgentEndpoints(
         var caller = Gatekeeper.CallerOf(context);
         var request = RunOrders.Permitted(
             Read(body, (string)context.GetRouteValue("workflow")!, caller), caller, options);
+        request = request with { Ticket = request.Ticket with { Trace = RunTrace.ParentOf(context) } };
         try
         {
             var run = (await dispatcher.AcceptAsync(request, context.RequestAborted)).Run;
