@@ -259,7 +259,7 @@ internal sealed class ClaudeCodeAgent(
         if (flow.Progress.Push is null)
         {
             flow.Begin(RunPhase.Push);
-            var pushing = new RunPush(options, workspaces, directories, runs, time);
+            var pushing = new RunPush(options, workspaces, directories, runs, time) { Say = flow.Note };
             var pushed = await pushing.RunAsync(run, flow.Progress, run.Outcome!, cancels.AfterEnd, stop);
             flow.End(RunPhase.Push, progress => progress with { Push = pushed });
             flow.Say(pushed);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Berth.Engine.Runs;
+using Berth.Engine.Workflows;
 using Berth.Protocol;
 
 namespace Berth.Engine;
@@ -16,6 +17,53 @@ internal static class PullRequestText
 
     private const int MostTitle = 200;
     private const int MostBody = 60_000;
+
+    /// <summary>What the request and the workflow want of one; null for none.</summary>
+    /// <exception cref="FailureException"><c>pull_request_not_asked</c>, <c>pull_request_invalid</c>.</exception>
+    public static PullRequestPlan? PlanOf(RunRequest request, WorkflowSettings settings)
+    {
+        if (!request.PullRequest)
+        {
+            return request is { PullRequestDraft: null, PullRequestLabels: [], PullRequestReviewers: [] }
+                ? null
+                : throw new FailureException(
+                    "pull_request_not_asked",
+                    "A draft, labels or reviewers were asked for, and no pull request.",
+                    "Give --pr too; in the API \"pullRequest\": true.",
+                    Fault.User);
+        }
+
+        return new PullRequestPlan(settings.PullRequestTitle ?? Title, settings.PullRequestBody ?? Body)
+        {
+            IsDraft = request.PullRequestDraft ?? settings.PullRequestDraft,
+            Labels = Checked(
+                settings.PullRequestLabels, request.PullRequestLabels, PullRequestWords.IsLabel,
+                PullRequestWords.LabelExpected),
+            Reviewers = Checked(
+                settings.PullRequestReviewers, request.PullRequestReviewers, PullRequestWords.IsReviewer,
+                PullRequestWords.ReviewerExpected),
+        };
+    }
+
+    private static List<string> Checked(
+        IReadOnlyList<string> ofWorkflow, IReadOnlyList<string> asked, Func<string, bool> isWord, string expected)
+    {
+        var all = ofWorkflow.Concat(asked).Distinct(StringComparer.Ordinal).ToList();
+        var wrong = all.Find(word => !isWord(word));
+        return wrong is null && all.Count <= PullRequestWords.Most
+            ? all
+            : throw new FailureException(
+                "pull_request_invalid",
+                wrong is null
+                    ? $"The pull request has {all.Count} labels or reviewers, and at most {PullRequestWords.Most} are "
+                        + "possible."
+                    : $"The pull request cannot have {PrintedText(wrong)}: expected {expected}.",
+                "Leave it out, or write it differently.",
+                Fault.User);
+    }
+
+    private static string PrintedText(string text) =>
+        '"' + new string([.. text.Where(letter => !char.IsControl(letter)).Take(64)]) + '"';
 
     /// <summary>Fills a title in: one line.</summary>
     public static string TitleOf(string template, RunPlan plan, string id, RunOutcome outcome) =>

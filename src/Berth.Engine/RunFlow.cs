@@ -320,6 +320,10 @@ internal sealed class RunFlow
         }
     }
 
+    /// <summary>Says something that people should know. Only while no supervisor writes.</summary>
+    public void Note(string message) => Write(
+        BerthEvents.Notice, new Dictionary<string, string>(StringComparer.Ordinal) { ["message"] = message });
+
     /// <summary>Says what a push came to.</summary>
     public void Say(PushRecord push)
     {
@@ -331,6 +335,7 @@ internal sealed class RunFlow
         if (push.PullRequest is { } request)
         {
             Say(BerthEvents.PullRequestOpened, ("url", request.Url));
+            push.Notices().ToList().ForEach(Note);
         }
 
         if (push.Error is { } error)

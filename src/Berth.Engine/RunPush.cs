@@ -14,6 +14,9 @@ internal sealed class RunPush(
 {
     private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(2);
 
+    /// <summary>Takes what people should know while it waits for a service.</summary>
+    public Action<string>? Say { get; init; }
+
     /// <summary>How a push that somebody stopped is told.</summary>
     public const string CancelledCode = "push_cancelled";
 
@@ -79,13 +82,22 @@ internal sealed class RunPush(
         {
             var credential = options.Git.Credentials.For(RemotePlace.Of(pushed.Remote));
             var forge = Forge.Of(pushed.Remote, credential) ?? throw PullRequestText.Impossible(pushed.Remote);
-            using var client = new ForgeClient(forge, time);
+            using var client = new ForgeClient(forge, time, Say);
             var order = new PullRequestOrder(
                 pushed.Branch,
                 BaseOf(run.Plan),
                 redactor.Redact(PullRequestText.TitleOf(plan.Title, run.Plan, run.Id, outcome)),
-                redactor.Redact(PullRequestText.BodyOf(plan.Body, run.Plan, run.Id, outcome)));
-            return pushed with { PullRequest = await client.OpenAsync(order, cancel), Error = null };
+                redactor.Redact(PullRequestText.BodyOf(plan.Body, run.Plan, run.Id, outcome)))
+            {
+                IsDraft = plan.IsDraft,
+                Labels = plan.Labels,
+                Reviewers = plan.Reviewers,
+            };
+            var opened = await client.OpenAsync(order, cancel);
+            return pushed with
+            {
+                PullRequest = opened with { Warnings = [.. opened.Warnings.Select(redactor.Redact)] }, Error = null,
+            };
         }
         catch (FailureException failed)
         {

@@ -80,6 +80,15 @@ internal sealed record RunRequest
     /// <summary>Whether a pull request is opened for the pushed branch; it is pushed then in any case.</summary>
     public bool PullRequest { get; init; }
 
+    /// <summary>Whether it is a draft; null for the workflow's choice.</summary>
+    public bool? PullRequestDraft { get; init; }
+
+    /// <summary>Its labels, beside the workflow's.</summary>
+    public IReadOnlyList<string> PullRequestLabels { get; init; } = [];
+
+    /// <summary>Who is asked to review it, beside the workflow's.</summary>
+    public IReadOnlyList<string> PullRequestReviewers { get; init; } = [];
+
     /// <summary>What else is said of a run that comes by a server.</summary>
     public RunTicket Ticket { get; init; } = RunTicket.Own;
 }

@@ -138,7 +138,7 @@ internal sealed class RunSubmission(
             Ref = request.Ref,
             Branch = branch,
             PushRemote = request.Push || request.PullRequest ? await PushRemoteAsync(request, source, cancel) : null,
-            PullRequest = PullRequestOf(request, workflow),
+            PullRequest = PullRequestText.PlanOf(request, workflow.Settings),
             SessionId = Guid.NewGuid().ToString(),
             ContinuedFrom = request.Continue,
             AllowedTools = workflow.AllowedTools,
@@ -214,12 +214,6 @@ internal sealed class RunSubmission(
 
     private string? ConversationOf(RunPlan plan) =>
         plan.ContinuedFrom is { } earlier ? Conversations.Of(directories.Of(earlier)) : null;
-
-    private static PullRequestPlan? PullRequestOf(RunRequest request, Workflow workflow) => request.PullRequest
-        ? new PullRequestPlan(
-            workflow.Settings.PullRequestTitle ?? PullRequestText.Title,
-            workflow.Settings.PullRequestBody ?? PullRequestText.Body)
-        : null;
 
     private async Task<string> PushRemoteAsync(
         RunRequest request, RepositorySource source, CancellationToken cancel)

@@ -29,6 +29,9 @@ internal sealed record ServerOptions
     /// <c>BERTH_PROXIES</c>.</summary>
     public IReadOnlyList<IPNetwork> Proxies { get; init; } = [];
 
+    /// <summary>Who may read <c>/metrics</c>. Default: it is not there. <c>BERTH_METRICS</c>.</summary>
+    public MetricsAccess Metrics { get; init; }
+
     /// <summary>How many runs may wait; one more is refused. 1 to 100,000, default 1,000. <c>BERTH_QUEUE</c>.</summary>
     public int QueueLimit { get; init; } = 1000;
 
@@ -65,4 +68,17 @@ internal sealed record ServerOptions
     /// <summary>With less memory available no run is accepted, in bytes. Default 256 MiB.
     /// <c>BERTH_MIN_MEMORY</c>.</summary>
     public long LeastMemory { get; init; } = 256L * 1024 * 1024;
+}
+
+/// <summary>Who may read a server's metrics.</summary>
+internal enum MetricsAccess
+{
+    /// <summary>There are none to be read.</summary>
+    Off,
+
+    /// <summary>Whoever has a token, a viewer's or more.</summary>
+    Token,
+
+    /// <summary>Everybody who reaches the server.</summary>
+    Open,
 }

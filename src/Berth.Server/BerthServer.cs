@@ -173,9 +173,10 @@ internal sealed partial class BerthServer(
         var log = application.Services.GetRequiredService<ILogger<BerthServer>>();
         var gatekeeper = new Gatekeeper(engine, start.IsOpen, time);
         Proxies.Heed(application, options.Server.Proxies);
-        var requests = new RequestLog(time, telemetry, log);
+        var requests = new RequestLog(time, log);
         application.Use(next => context => requests.AnswerAsync(context, next));
         application.Use(next => context => AnswerAsync(context, next, log));
+        application.Use(next => context => HeadRequests.AnswerAsync(context, next));
         application.UseRouting();
         application.Use(next => context =>
         {
@@ -185,6 +186,7 @@ internal sealed partial class BerthServer(
         var service = new ServiceEndpoints(engine, () => isReady);
         service.MapHealth(application);
         DocumentEndpoints.Map(application);
+        telemetry?.Map(application, options.Server.Metrics);
         var api = application.MapGroup("/api/v1");
         service.Map(api);
         new WorkflowEndpoints(engine).Map(api);

@@ -1,4 +1,5 @@
 using System.Net;
+using Berth.Engine;
 using Berth.Engine.Network;
 using Berth.Engine.Storage;
 
@@ -144,6 +145,22 @@ internal static class ServerSettings
                 && networks.Count == value.Words.Count
                     ? options with { Server = options.Server with { Proxies = networks } }
                     : null,
+        },
+        new()
+        {
+            Variable = "BERTH_METRICS",
+            Key = "metrics",
+            Unit = "word",
+            Range = "off, token or open",
+            Default = "off",
+            Description = "Who may read a server's /metrics, for Prometheus: nobody, callers with a token, everybody.",
+            Bind = (options, value) => value.Text switch
+            {
+                "off" => options with { Server = options.Server with { Metrics = MetricsAccess.Off } },
+                "token" => options with { Server = options.Server with { Metrics = MetricsAccess.Token } },
+                "open" => options with { Server = options.Server with { Metrics = MetricsAccess.Open } },
+                _ => null,
+            },
         },
     ];
 

@@ -150,4 +150,22 @@ internal sealed record RunPlan
 /// <summary>What a pull request is to say, as templates.</summary>
 /// <param name="Title">Its title.</param>
 /// <param name="Body">Its text.</param>
-internal sealed record PullRequestPlan(string Title, string Body);
+internal sealed record PullRequestPlan(string Title, string Body)
+{
+    /// <summary>Whether it is a draft.</summary>
+    public bool IsDraft { get; init; }
+
+    /// <summary>Its labels. A run of an older version had none.</summary>
+    public IReadOnlyList<string> Labels
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
+
+    /// <summary>Who is asked to review it.</summary>
+    public IReadOnlyList<string> Reviewers
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
+}

@@ -42,6 +42,14 @@ internal sealed record RunTicket(bool ViaServer, string? CreatedBy)
     /// <summary>The most runs that may wait; one more is refused. Null for no bound.</summary>
     public int? QueueLimit { get; init; }
 
+    /// <summary>The trace that the request belongs to; null for one of the run's own.</summary>
+    public TraceParent? Trace { get; init; }
+
     /// <summary>The key in the table: one asker's keys are not another's.</summary>
     internal string? StoredKey => IdempotencyKey is { } key ? $"{CreatedBy}/{key}" : null;
 }
+
+/// <summary>Where a trace goes on, as the headers of W3C Trace Context say it.</summary>
+/// <param name="Parent">traceparent.</param>
+/// <param name="State">tracestate, or null.</param>
+internal sealed record TraceParent(string Parent, string? State);

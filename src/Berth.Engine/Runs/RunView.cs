@@ -182,7 +182,11 @@ internal sealed record RunView
             Cleanup = new CleanupView(run.Cleanup, run.Progress.Leaked),
             Sandbox = run.Plan.Sandbox.ToString().ToLowerInvariant(),
             Trust = run.Plan.Trust.ToString().ToLowerInvariant(),
-            Warnings = [.. run.Plan.Notices, .. outcome?.Warnings ?? [], .. run.Progress.Artefacts?.LeftOut ?? []],
+            Warnings =
+            [
+                .. run.Plan.Notices, .. outcome?.Warnings ?? [], .. run.Progress.Artefacts?.LeftOut ?? [],
+                .. run.Progress.Push?.Notices() ?? [],
+            ],
             Gateway = run.Progress.Gateway,
             CreatedBy = run.Plan.Ticket.CreatedBy,
             Priority = run.Plan.Ticket.Priority,

@@ -20,8 +20,8 @@ internal static class JournalCopy
 {
     private const int Room = 16 * 1024;
 
-    // "{"seq":" and the longest number.
-    private const int PrefixLength = 32;
+    // Number, time and stream, each at its longest: who copies them has them in one piece.
+    private const int PrefixLength = 128;
     private static readonly byte[] Prefix = "{\"seq\":"u8.ToArray();
 
     /// <summary>Gives the pieces of all lines after a number, as they come.</summary>

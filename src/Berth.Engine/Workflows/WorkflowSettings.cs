@@ -89,6 +89,15 @@ internal sealed record WorkflowSettings
     /// <summary><c>pullRequestBody</c>: likewise.</summary>
     public string? PullRequestBody { get; init; }
 
+    /// <summary><c>pullRequestDraft</c>: whether it is a draft.</summary>
+    public bool PullRequestDraft { get; init; }
+
+    /// <summary><c>pullRequestLabels</c>: at most 15.</summary>
+    public IReadOnlyList<string> PullRequestLabels { get; init; } = [];
+
+    /// <summary><c>pullRequestReviewers</c>: names of accounts, at GitHub also <c>org/team</c>; at most 15.</summary>
+    public IReadOnlyList<string> PullRequestReviewers { get; init; } = [];
+
     private delegate WorkflowSettings Setter(WorkflowSettings settings, LocatedJson value);
 
     private static readonly Dictionary<string, Setter> Fields = new(StringComparer.Ordinal)
@@ -117,6 +126,15 @@ internal sealed record WorkflowSettings
         ["trust"] = (settings, value) => settings with { Trust = TrustOf(value) },
         ["pullRequestTitle"] = (settings, value) => settings with { PullRequestTitle = Template(value) },
         ["pullRequestBody"] = (settings, value) => settings with { PullRequestBody = Template(value) },
+        ["pullRequestDraft"] = (settings, value) => settings with { PullRequestDraft = Switch(value) },
+        ["pullRequestLabels"] = (settings, value) => settings with
+        {
+            PullRequestLabels = Words(value, PullRequestWords.IsLabel, PullRequestWords.LabelExpected),
+        },
+        ["pullRequestReviewers"] = (settings, value) => settings with
+        {
+            PullRequestReviewers = Words(value, PullRequestWords.IsReviewer, PullRequestWords.ReviewerExpected),
+        },
     };
 
     /// <summary>Reads <c>workflow.json</c>.</summary>
@@ -177,6 +195,22 @@ internal sealed record WorkflowSettings
         const string Expected = "a text of 1 to 10000 characters";
         var text = value.StringOr(Expected);
         return text.Length <= 10_000 ? text : throw value.Refuse(Expected);
+    }
+
+    private static bool Switch(LocatedJson value) => value.Kind switch
+    {
+        JsonTokenType.True => true,
+        JsonTokenType.False => false,
+        _ => throw value.Refuse("true or false"),
+    };
+
+    private static List<string> Words(LocatedJson value, Func<string, bool> isWord, string expected)
+    {
+        var some = $"a list of at most {PullRequestWords.Most}";
+        var words = value.ItemsOr(some).Select(item => item.StringOr(expected) is var word && isWord(word)
+            ? word
+            : throw item.Refuse(expected)).ToList();
+        return words.Count <= PullRequestWords.Most ? words : throw value.Refuse(some);
     }
 
     private static MountText Mount(LocatedJson value) =>

@@ -39,4 +39,18 @@ internal sealed record PushRecord
 
     /// <summary>Why it is not there, or null.</summary>
     public Failure? Error { get; init; }
+
+    /// <summary>What people should know of it, though it is there.</summary>
+    public IEnumerable<string> Notices()
+    {
+        foreach (var warning in PullRequest?.Warnings ?? [])
+        {
+            yield return warning;
+        }
+
+        if (PullRequest?.MovedTo is { } place)
+        {
+            yield return $"The repository has moved: {Remote} is now {place}. Set its new URL with git remote set-url.";
+        }
+    }
 }

@@ -18,6 +18,10 @@ internal static class ArtefactAnswers
 
     private const int PieceBytes = 64 * 1024;
 
+    /// <summary>The name that was asked for.</summary>
+    public static string NameOf(HttpContext context) =>
+        RawPath.After(context, "/artifacts/") ?? (string)context.GetRouteValue(Parameter)!;
+
     /// <summary>Answers with the list.</summary>
     public static Task ListAsync(BerthEngine engine, HttpContext context, RunView run) => Answer.JsonAsync(
         context, engine.Artefacts.List(run.Id), ApiJson.Readable.IReadOnlyListArtefact);
@@ -27,7 +31,7 @@ internal static class ArtefactAnswers
     /// redacted as it goes, and its length is not known before.</remarks>
     public static async Task WriteAsync(BerthEngine engine, HttpContext context, RunView run)
     {
-        var name = (string)context.GetRouteValue(Parameter)!;
+        var name = NameOf(context);
         await using var file = engine.Artefacts.Open(run.Id, name);
         var response = context.Response;
         response.Headers.XContentTypeOptions = "nosniff";

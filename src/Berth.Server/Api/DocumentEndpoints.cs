@@ -105,7 +105,7 @@ internal static class DocumentEndpoints
         }
 
         context.Response.Headers.Vary = "Accept-Encoding";
-        if (context.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase))
+        if (Negotiation.TakesEncoding(context.Request, "gzip"))
         {
             context.Response.Headers.ContentEncoding = "gzip";
             await held.CopyToAsync(context.Response.Body, context.RequestAborted);

@@ -18,7 +18,7 @@ internal sealed class Forwarding(BerthEngine engine, Presence presence, TimeProv
     private const string AwayCode = "server_away";
     private static readonly string[] PassedOn =
     [
-        "Retry-After", "Cache-Control", "X-Accel-Buffering", "X-Content-Type-Options", "Accept-Ranges",
+        "Retry-After", "Cache-Control", "Vary", "X-Accel-Buffering", "X-Content-Type-Options", "Accept-Ranges",
         "Content-Disposition", "Content-Range", "Content-Length",
     ];
 
@@ -111,7 +111,8 @@ internal sealed class Forwarding(BerthEngine engine, Presence presence, TimeProv
         }
 
         using var request = new HttpRequestMessage(
-            new HttpMethod(asked.Method), new Uri(new Uri(row.Url), asked.Path.ToUriComponent() + asked.QueryString));
+            new HttpMethod(HeadRequests.MethodOf(context)),
+            new Uri(new Uri(row.Url), RawPath.Of(context) + asked.QueryString));
         foreach (var name in new[] { "Authorization", "x-api-key", "Accept", "Last-Event-ID", "Range" })
         {
             if (asked.Headers[name] is { Count: > 0 } values)

@@ -74,6 +74,8 @@ internal static class Problem
         ["push_cancelled"] = StatusCodes.Status409Conflict,
         ["push_refused"] = StatusCodes.Status409Conflict,
         ["pull_request_refused"] = StatusCodes.Status409Conflict,
+        ["pull_request_sso_required"] = StatusCodes.Status409Conflict,
+        ["pull_request_rate_limited"] = StatusCodes.Status502BadGateway,
         ["pull_request_unreachable"] = StatusCodes.Status502BadGateway,
         ["push_authentication_failed"] = StatusCodes.Status502BadGateway,
         ["push_untrusted"] = StatusCodes.Status502BadGateway,

@@ -141,6 +141,13 @@ internal sealed class RequestBody : IDisposable
         return texts;
     }
 
+    /// <summary>An array of texts; empty where it is not there.</summary>
+    public IReadOnlyList<string> List(string name) => Find(name) is not { } value ? []
+        : value.ValueKind == JsonValueKind.Array
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
+            ? [.. value.EnumerateArray().Select(item => TextOf(item, name))]
+        : throw Wrong(name, "an array of texts");
+
     /// <summary>A value as the JSON that it came as, or null.</summary>
     /// <param name="name">Of which field.</param>
     /// <param name="kind">An array or an object.</param>

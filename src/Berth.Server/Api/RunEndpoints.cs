@@ -7,6 +7,7 @@ using Berth.Engine.Runs;
 using Berth.Protocol;
 using Berth.Server.Access;
 using Berth.Server.Dispatch;
+using Berth.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -52,6 +53,7 @@ internal sealed class RunEndpoints(
 
         var request = RunOrders.Read(
             body, Gatekeeper.CallerOf(context), options, earlier => access.Owners.Find(context, earlier));
+        request = request with { Ticket = request.Ticket with { Trace = RunTrace.ParentOf(context) } };
         var accepted = await dispatcher.AcceptAsync(request, context.RequestAborted);
         Leaving.About(context, accepted.Run);
         if (accepted.IsNew)
@@ -130,9 +132,8 @@ internal sealed class RunEndpoints(
         }
 
         var order = new DiffOrder(stat ? DiffForm.Stat : DiffForm.Patch, file);
-        var asJson = context.Request.Headers.Accept.Any(
-            value => value?.Contains(MediaTypeNames.Application.Json, StringComparison.OrdinalIgnoreCase) == true);
-        if (!asJson)
+        if (Negotiation.Choose(context, MediaTypeNames.Text.Plain, MediaTypeNames.Application.Json)
+            is not MediaTypeNames.Application.Json)
         {
             await WriteAsync(context, run.Id, order);
             return;
@@ -176,14 +177,14 @@ internal sealed class RunEndpoints(
 
     // The others were redacted when they were taken over, and can be had in parts.
     private Task ArtefactAsync(HttpContext context) =>
-        context.GetRouteValue(ArtefactAnswers.Parameter) is ArtefactName.Patch
+        ArtefactAnswers.NameOf(context) is ArtefactName.Patch
         ? access.RedactedAsync(context, each => ArtefactAnswers.WriteAsync(engine, each, ShownOf(each)))
         : ArtefactAnswers.WriteAsync(engine, context, RunOf(context));
 
     private async Task LogAsync(HttpContext context)
     {
         var run = RunOf(context);
-        var follow = context.Request.Query["follow"] is ["true"];
+        var follow = context.Request.Query["follow"] is ["true"] && !HeadRequests.Is(context);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stop);
         context.Response.ContentType = EventStream.Lines;
         await engine.WriteRawLogAsync(run.Id, follow, context.Response.Body, either.Token);

@@ -22,8 +22,8 @@ internal static class RunOrders
     internal static readonly string[] Fields =
     [
         "workflow", "message", "continueFrom", "repository", "ref", "branch", "mode", "model", "maxTurns",
-        "maxTokens", "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "pullRequest", "keep", "labels",
-        "idempotencyKey", "priority", "approvals",
+        "maxTokens", "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "pullRequest", "pullRequestDraft",
+        "pullRequestLabels", "pullRequestReviewers", "keep", "labels", "idempotencyKey", "priority", "approvals",
     ];
 
     /// <summary>Reads a request.</summary>
@@ -65,6 +65,9 @@ internal static class RunOrders
             Sandbox = body.Text("sandbox"),
             Push = body.Switch("push") ?? false,
             PullRequest = body.Switch("pullRequest") ?? false,
+            PullRequestDraft = body.Switch("pullRequestDraft"),
+            PullRequestLabels = body.List("pullRequestLabels"),
+            PullRequestReviewers = body.List("pullRequestReviewers"),
             Keep = body.Switch("keep"),
             Ticket = new RunTicket(ViaServer: true, caller.Name)
             {

@@ -6,6 +6,7 @@ using Berth.Protocol;
 using Berth.Server.Access;
 using Berth.Server.Api;
 using Berth.Server.Dispatch;
+using Berth.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -44,6 +45,7 @@ internal sealed class AgentEndpoints(
         var caller = Gatekeeper.CallerOf(context);
         var request = RunOrders.Permitted(
             Read(context, body, workflow), caller, options);
+        request = request with { Ticket = request.Ticket with { Trace = RunTrace.ParentOf(context) } };
         var run = (await dispatcher.AcceptAsync(request, context.RequestAborted)).Run;
         Leaving.About(context, run);
         engine.Audit.Add(caller, "run.create", run.Id, Addresses.Of(context));

@@ -1,5 +1,4 @@
 using Berth.Server.Access;
-using Berth.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
@@ -11,7 +10,7 @@ namespace Berth.Server.Logs;
 /// Only what is ours to choose is in it: the address as it is declared and not as it was asked for, no query, no header
 /// and no body. So whoever puts a secret where it does not belong does not find it in the log.
 /// </remarks>
-internal sealed partial class RequestLog(TimeProvider time, ServerTelemetry? telemetry, ILogger log)
+internal sealed partial class RequestLog(TimeProvider time, ILogger log)
 {
     private const int ClientGone = 499;
 
@@ -52,7 +51,6 @@ internal sealed partial class RequestLog(TimeProvider time, ServerTelemetry? tel
             ? ClientGone
             : context.Response.StatusCode;
         var method = Array.Find(Methods, known => HttpMethods.Equals(known, context.Request.Method)) ?? "OTHER";
-        telemetry?.Answered(method, route, status, took);
         if (IsProbe(route) && status == StatusCodes.Status200OK)
         {
             return;
@@ -63,7 +61,7 @@ internal sealed partial class RequestLog(TimeProvider time, ServerTelemetry? tel
     }
 
     // Asked every few seconds by whoever watches the process; only what they find wrong is worth a line.
-    private static bool IsProbe(string route) => route is "/healthz" or "/readyz";
+    private static bool IsProbe(string route) => route is "/healthz" or "/readyz" or "/metrics";
 
     [LoggerMessage(20, LogLevel.Information, "{Method} {Route} {Status} in {DurationMs} ms by {Caller}")]
     private partial void LogRequest(string method, string route, int status, long durationMs, string caller);

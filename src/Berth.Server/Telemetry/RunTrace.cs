@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Berth.Engine.Runs;
+using Microsoft.AspNetCore.Http;
 
 namespace Berth.Server.Telemetry;
 
@@ -14,6 +15,7 @@ internal sealed class RunTrace : IDisposable
 
     private const string RootName = "berth.run";
     private const int TraceIdBytes = 16;
+    private const int LongestState = 512;
 
     [ThreadStatic]
     private static ActivityTraceId? next;
@@ -22,7 +24,17 @@ internal sealed class RunTrace : IDisposable
 
     public RunTrace() => Activity.TraceIdGenerator = () => next ?? ActivityTraceId.CreateRandom();
 
-    /// <summary>The id of a run's trace: whoever tells of the run, and however often, it is one trace.</summary>
+    /// <summary>The trace that a request belongs to, as the run keeps it; null where it has none that is valid.</summary>
+    public static TraceParent? ParentOf(HttpContext context)
+    {
+        var (parent, state) = (
+            context.Request.Headers.TraceParent.ToString(), context.Request.Headers.TraceState.ToString());
+        state = state.Length is > 0 and <= LongestState ? state : null;
+        return ActivityContext.TryParse(parent, state, out _) ? new TraceParent(parent, state) : null;
+    }
+
+    /// <summary>The id of a run's trace where its asker had none: whoever tells of the run, and however often, it is one
+    /// trace.</summary>
     public static ActivityTraceId IdOf(string runId) => ActivityTraceId.CreateFromBytes(
         SHA256.HashData(Encoding.ASCII.GetBytes(runId)).AsSpan(0, TraceIdBytes));
 
@@ -54,6 +66,12 @@ internal sealed class RunTrace : IDisposable
     private Activity? Root(RunRecord run)
     {
         Activity.Current = null;
+        if (run.Plan.Ticket.Trace is { } asked
+            && ActivityContext.TryParse(asked.Parent, asked.State, isRemote: true, out var parent))
+        {
+            return source.StartActivity(RootName, ActivityKind.Internal, parent, startTime: run.CreatedAt);
+        }
+
         next = IdOf(run.Id);
         try
         {
@@ -73,8 +91,20 @@ internal sealed class RunTrace : IDisposable
         root.SetTag("berth.mode", run.Plan.Mode);
         root.SetTag("berth.state", RunWord.Of(run.State));
         root.SetTag("berth.adoptions", run.Progress.Adoptions);
+        foreach (var (name, value) in GenAiMetrics.Of(run))
+        {
+            root.SetTag(name, value);
+        }
+
+        root.SetTag("gen_ai.agent.name", run.Plan.Workflow);
+        root.SetTag("gen_ai.conversation.id", run.Plan.SessionId);
         if (run.Outcome is { } outcome)
         {
+            var (input, output) = GenAiMetrics.UsageOf(outcome);
+            root.SetTag("gen_ai.usage.input_tokens", input);
+            root.SetTag("gen_ai.usage.output_tokens", output);
+            root.SetTag("gen_ai.usage.cache_read.input_tokens", outcome.Tokens.CacheRead);
+            root.SetTag("gen_ai.usage.cache_creation.input_tokens", outcome.Tokens.CacheCreation);
             root.SetTag("berth.turns", outcome.Turns);
             root.SetTag("berth.cost.usd", Convert.ToDouble(outcome.CostUsd, CultureInfo.InvariantCulture));
             foreach (var (kind, count) in ServerMetrics.TokensOf(outcome))

@@ -17,18 +17,13 @@ internal sealed class ServerMetrics : IDisposable
         HistogramBucketBoundaries = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600, 7200, 14_400],
     };
 
-    private static readonly InstrumentAdvice<double> QuickSeconds = new()
-    {
-        HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    };
-
     private readonly BerthEngine engine;
     private readonly TimeProvider time;
     private readonly Meter meter = new(MeterName);
     private readonly Histogram<double> waited;
     private readonly Histogram<double> phaseTook;
     private readonly Histogram<double> runTook;
-    private readonly Histogram<double> answered;
+    private readonly GenAiMetrics genAi;
     private readonly Counter<long> ended;
     private readonly Counter<long> tokens;
     private readonly Counter<double> cost;
@@ -49,8 +44,7 @@ internal sealed class ServerMetrics : IDisposable
         waited = meter.CreateHistogram("berth.queue.wait", "s", "How long a run waited.", null, Seconds);
         phaseTook = meter.CreateHistogram("berth.phase.duration", "s", "How long a phase took.", null, Seconds);
         runTook = meter.CreateHistogram("berth.run.duration", "s", "From creation to the outcome.", null, Seconds);
-        answered = meter.CreateHistogram(
-            "http.server.request.duration", "s", "How long a request took.", null, QuickSeconds);
+        genAi = new GenAiMetrics(meter);
         ended = meter.CreateCounter<long>("berth.runs.ended", "{run}", "Runs that ended.");
         tokens = meter.CreateCounter<long>("berth.tokens", "{token}", "Tokens, as the CLI counted them.");
         cost = meter.CreateCounter<double>("berth.cost", "USD", "What they cost, as the CLI reckons it.");
@@ -93,6 +87,7 @@ internal sealed class ServerMetrics : IDisposable
         leaks.Add(run.Progress.Leaked.Count, kind);
         modelCalls.Add(run.Progress.Gateway.Requests, kind);
         modelRefusals.Add(run.Progress.Gateway.Refusals, kind);
+        genAi.Ended(run);
         if (run.Outcome is { } result)
         {
             cost.Add(Convert.ToDouble(result.CostUsd, CultureInfo.InvariantCulture), kind);
@@ -102,13 +97,6 @@ internal sealed class ServerMetrics : IDisposable
             }
         }
     }
-
-    /// <summary>Counts a request that was answered.</summary>
-    public void Answered(string method, string route, int status, TimeSpan took) => answered.Record(
-        took.TotalSeconds,
-        new("http.request.method", method),
-        new("http.route", route),
-        new("http.response.status_code", status));
 
     public void Dispose() => meter.Dispose();
 

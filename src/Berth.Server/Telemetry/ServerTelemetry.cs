@@ -1,12 +1,17 @@
 using System.Reflection;
 using Berth.Engine;
+using Berth.Engine.Access;
 using Berth.Engine.Runs;
 using Berth.Protocol;
+using Berth.Server.Access;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 
 namespace Berth.Server.Telemetry;
 
-/// <summary>Traces and metrics of a server, sent over OTLP where somebody named a place for them.</summary>
+/// <summary>Traces and metrics of a server: sent over OTLP where somebody named a place for them, and read at /metrics
+/// where that is permitted.</summary>
 /// <remarks>
 /// Everything about a run is told once, when it has ended, from what was recorded of it: so nothing is lost with a
 /// server that dies in the middle, and the flow of a run knows nothing of this. A run's trace has no prompt, no result
@@ -23,17 +28,17 @@ internal sealed class ServerTelemetry : IDisposable
     private readonly TimeProvider time;
     private readonly ServerMetrics metrics;
     private readonly RunTrace traces = new();
-    private readonly OtlpExport export;
+    private readonly TelemetryExport export;
     private readonly ExportHealth health;
 
-    private ServerTelemetry(BerthEngine engine, TimeProvider time, ILogger log)
+    private ServerTelemetry(BerthEngine engine, TimeProvider time, ILogger log, bool sends, bool isRead)
     {
         this.time = time;
         metrics = new ServerMetrics(engine, time);
         var version = typeof(BerthEngine).Assembly
             .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? string.Empty;
         health = new ExportHealth(time, log);
-        export = new OtlpExport(version, health);
+        export = new TelemetryExport(version, sends ? health : null, isRead);
     }
 
     /// <summary>Starts it, or does nothing at all.</summary>
@@ -41,14 +46,17 @@ internal sealed class ServerTelemetry : IDisposable
     public static ServerTelemetry? StartIfWanted(
         BerthEngine engine, BerthOptions options, TimeProvider time, ILogger log)
     {
-        if (Set(options, EndpointVariable) is not { } endpoint
-            || string.Equals(Set(options, OffVariable), "true", StringComparison.OrdinalIgnoreCase))
+        var endpoint = string.Equals(Set(options, OffVariable), "true", StringComparison.OrdinalIgnoreCase)
+            ? null
+            : Set(options, EndpointVariable);
+        var isRead = options.Server.Metrics != MetricsAccess.Off;
+        if (endpoint is null)
         {
-            return null;
+            return isRead ? new ServerTelemetry(engine, time, log, sends: false, isRead) : null;
         }
 
         return Uri.TryCreate(endpoint, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
-            ? new ServerTelemetry(engine, time, log)
+            ? new ServerTelemetry(engine, time, log, sends: true, isRead)
             : throw new FailureException(
                 "otlp_endpoint_invalid",
                 $"{EndpointVariable} is not an http or https URL.",
@@ -69,9 +77,20 @@ internal sealed class ServerTelemetry : IDisposable
         traces.Ended(run, phases);
     }
 
-    /// <summary>A request was answered.</summary>
-    public void Answered(string method, string route, int status, TimeSpan took) =>
-        metrics.Answered(method, route, status, took);
+    /// <summary>Adds the address where metrics are read, where there is to be one.</summary>
+    public void Map(IEndpointRouteBuilder routes, MetricsAccess access)
+    {
+        if (access == MetricsAccess.Off)
+        {
+            return;
+        }
+
+        var endpoint = export.Map(routes, "/metrics");
+        if (access == MetricsAccess.Token)
+        {
+            endpoint.WithMetadata(new NeedsRole(Role.Viewer));
+        }
+    }
 
     /// <summary>Sends what is left, as far as that is quick.</summary>
     /// <param name="most">How long the server still has.</param>

@@ -53,6 +53,23 @@ internal sealed class RunOptions
     private readonly Option<bool> pullRequest = BerthCommand.Flag(
         "--pr", "Push it, and open a pull request (GitHub) or merge request (GitLab) if the agent succeeds.");
 
+    private readonly Option<bool> draft = BerthCommand.Flag("--draft", "With --pr: open it as a draft.");
+
+    private readonly Option<string[]> requestLabels = new("--pr-label")
+    {
+        Description = "With --pr: a label of the pull request, beside the workflow's. Repeatable.",
+        HelpName = "LABEL",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    private readonly Option<string[]> reviewers = new("--reviewer")
+    {
+        Description = "With --pr: an account that is asked to review it; at GitHub a team too, as ORG/TEAM. "
+            + "Repeatable.",
+        HelpName = "NAME",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
     private readonly Option<string?> mode = new("--mode")
     {
         Description = "Where it runs. Default: the workflow's mode, else CLAUDE_CODE_MODE, else docker.",
@@ -177,9 +194,9 @@ internal sealed class RunOptions
         command.Add(message);
         foreach (var option in (IReadOnlyList<Option>)
         [
-            repository, reference, branch, goOn, push, pullRequest, mode, image, model, maxTurns, maxTokens, maxBudget,
-            timeout, file, environment, labels, sandbox, network, allowedHosts, mounts, trust, keep, detach, quiet,
-            server, json,
+            repository, reference, branch, goOn, push, pullRequest, draft, requestLabels, reviewers, mode, image, model,
+            maxTurns, maxTokens, maxBudget, timeout, file, environment, labels, sandbox, network, allowedHosts, mounts,
+            trust, keep, detach, quiet, server, json,
         ])
         {
             command.Add(option);
@@ -208,6 +225,9 @@ internal sealed class RunOptions
         Continue = parsed.GetValue(goOn),
         Push = parsed.GetValue(push),
         PullRequest = parsed.GetValue(pullRequest),
+        PullRequestDraft = parsed.GetValue(draft) ? true : null,
+        PullRequestLabels = parsed.GetValue(requestLabels) ?? [],
+        PullRequestReviewers = parsed.GetValue(reviewers) ?? [],
         Mode = parsed.GetValue(mode),
         Image = parsed.GetValue(image),
         Model = parsed.GetValue(model),

@@ -32,6 +32,9 @@ internal static class RunOrderText
             WriteLimits(json, request);
             Switch("push", request.Push ? true : null);
             Switch("pullRequest", request.PullRequest ? true : null);
+            Switch("pullRequestDraft", request.PullRequestDraft);
+            WriteList(json, "pullRequestLabels", request.PullRequestLabels);
+            WriteList(json, "pullRequestReviewers", request.PullRequestReviewers);
             Switch("keep", request.Keep);
             WriteTexts(json, "env", request.Environment);
             WriteTexts(json, "labels", request.Ticket.Labels);
@@ -96,6 +99,20 @@ internal static class RunOrderText
         }
 
         json.WriteEndObject();
+    }
+
+    private static void WriteList(Utf8JsonWriter json, string name, IReadOnlyList<string> values)
+    {
+        if (values.Count > 0)
+        {
+            json.WriteStartArray(name);
+            foreach (var value in values)
+            {
+                json.WriteStringValue(value);
+            }
+
+            json.WriteEndArray();
+        }
     }
 
     private static void WriteLimits(Utf8JsonWriter json, RunRequest request)

@@ -169,7 +169,8 @@ public sealed class ServerTelemetryTests
         [
             "berth.cost", "berth.event.readers", "berth.gateway.requests", "berth.phase.duration", "berth.queue.depth",
             "berth.queue.oldest", "berth.queue.wait", "berth.run.duration", "berth.runs.ended", "berth.tokens",
-            "berth.webhooks.waiting", "http.server.request.duration",
+            "berth.webhooks.waiting", "gen_ai.client.operation.duration", "gen_ai.client.token.usage",
+            "http.server.active_requests", "http.server.request.duration",
         ];
         Assert.Empty(expected.Except(points.Select(point => point.Metric), StringComparer.Ordinal));
         var ended = points.Last(point => point.Metric is "berth.runs.ended");

@@ -93,7 +93,7 @@ public sealed partial class NothingIsLostTests
             AuthorEmail = "berth@example.org",
             TimeLimit = Bound,
         };
-        var processes = new RunProcesses(new CgroupMembership([], []), user: null, TimeProvider.System);
+        var processes = new RunProcesses(new CgroupMembership([], []), user: null, FilterWay.None, TimeProvider.System);
         var bounds = new CaptureBounds(DateTimeOffset.UtcNow.AddMinutes(-1), () => false);
         var capture = new WorkCapture(
             step, prepared.Run.RunDirectory, processes, TimeProvider.System, new Redactor([]), bounds)

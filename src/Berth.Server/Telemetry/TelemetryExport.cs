@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
@@ -7,35 +9,53 @@ using OpenTelemetry.Trace;
 
 namespace Berth.Server.Telemetry;
 
-/// <summary>The library that sends over OTLP: the only file that names it. It reads its standard variables
-/// itself.</summary>
+/// <summary>The library that sends over OTLP and writes for Prometheus: the only file that names it. It reads its standard
+/// variables itself.</summary>
 /// <remarks>
 /// It works on threads of its own with a queue of 2048 spans, and drops what nobody takes: a dead receiver holds up
 /// nothing.
 /// </remarks>
-internal sealed class OtlpExport
+internal sealed class TelemetryExport
 {
     private const int UsualInterval = 60_000;
-    private readonly TracerProvider traces;
+
+    // ASP.NET Core's own: http.server.request.duration and http.server.active_requests, and those of connections.
+    private static readonly string[] HttpMeters =
+        ["Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel"];
+
+    private readonly TracerProvider? traces;
     private readonly MeterProvider metrics;
 
-    public OtlpExport(string version, ExportHealth health)
+    /// <summary>Begins.</summary>
+    /// <param name="version">The program's version.</param>
+    /// <param name="health">Takes how sending goes; null where nothing is sent.</param>
+    /// <param name="isRead">Whether the metrics are read by <see cref="Map"/>.</param>
+    public TelemetryExport(string version, ExportHealth? health, bool isRead)
     {
         // What the variables of the environment say comes last, and so counts.
         var resource = ResourceBuilder.CreateEmpty().AddService("berth", serviceVersion: version)
             .AddTelemetrySdk().AddEnvironmentVariableDetector();
-        traces = Sdk.CreateTracerProviderBuilder()
+        traces = health is null ? null : Sdk.CreateTracerProviderBuilder()
             .SetResourceBuilder(resource)
             .AddSource(RunTrace.SourceName)
             .AddProcessor(new BatchActivityExportProcessor(new Traces(new OtlpExporterOptions(), health)))
             .Build();
-        var interval = new PeriodicExportingMetricReaderOptions().ExportIntervalMilliseconds ?? UsualInterval;
-        metrics = Sdk.CreateMeterProviderBuilder()
+        var builder = Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(resource)
-            .AddMeter(ServerMetrics.MeterName)
-            .AddReader(new PeriodicExportingMetricReader(new Measurements(new OtlpExporterOptions(), health), interval))
-            .Build();
+            .AddMeter([ServerMetrics.MeterName, .. HttpMeters]);
+        if (health is not null)
+        {
+            var interval = new PeriodicExportingMetricReaderOptions().ExportIntervalMilliseconds ?? UsualInterval;
+            builder.AddReader(
+                new PeriodicExportingMetricReader(new Measurements(new OtlpExporterOptions(), health), interval));
+        }
+
+        metrics = (isRead ? builder.AddPrometheusExporter() : builder).Build();
     }
+
+    /// <summary>Adds an address where Prometheus reads.</summary>
+    public IEndpointConventionBuilder Map(IEndpointRouteBuilder routes, string path) =>
+        routes.MapPrometheusScrapingEndpoint(path, metrics, configureBranchedPipeline: null, optionsName: null);
 
     /// <summary>Sends what is left, as far as that is quick.</summary>
     /// <param name="milliseconds">How long that may take.</param>
@@ -43,8 +63,8 @@ internal sealed class OtlpExport
         Task.WhenAll(
             OnThread(() =>
             {
-                traces.Shutdown(milliseconds);
-                traces.Dispose();
+                traces?.Shutdown(milliseconds);
+                traces?.Dispose();
             }),
             OnThread(() =>
             {
