@@ -221,7 +221,7 @@ internal sealed class BerthEngine
         try
         {
             runs.RequestCancel(id, force ? CancelLevel.Hard : CancelLevel.Soft);
-            CancelWatch.Wake(directories.Of(id));
+            CancelWatch.Wake(directories.Of(id), time);
         }
         catch (DbException full) when (RoomToFinish.IsFull(full) && runs.Find(id) is { } run)
         {

@@ -122,12 +122,13 @@ internal sealed class CancelWatch : IAsyncDisposable
     }
 
     /// <summary>Wakes the watch of a run, in whatever process, after a request was written.</summary>
-    public static void Wake(RunDirectory directory)
+    public static void Wake(RunDirectory directory, TimeProvider time)
     {
         try
         {
             // A new time needs no room on the disk.
-            File.SetLastWriteTimeUtc(Path.Combine(directory.Root, RunDirectory.HostLockName), DateTime.UtcNow);
+            File.SetLastWriteTimeUtc(
+                Path.Combine(directory.Root, RunDirectory.HostLockName), time.GetUtcNow().UtcDateTime);
         }
         catch (Exception absent) when (absent is IOException or UnauthorizedAccessException)
         {

@@ -100,7 +100,7 @@ internal sealed class ClaudeCodeAgent(
             // The boundary of a run: a defect of ours ends this run, with its work kept, and no other. A database that
             // cannot be used for a while ends none: this host lets go, and the run is its supervisor's and the next
             // one's.
-            ErrorStream.SayIn(directories.HostLog(flow.Id), defect.ToString());
+            ErrorLog.SayIn(directories.HostLog(flow.Id), defect.ToString());
             return RunOutcomes.Failed(execution, RunOutcomes.Defect(defect, directories.HostLog(flow.Id)));
         }
     }
@@ -293,7 +293,7 @@ internal sealed class ClaudeCodeAgent(
         flow.EndCleanUp([.. leaked, .. left]);
         if (unkept is not null)
         {
-            ErrorStream.SayIn(directories.HostLog(flow.Id), unkept.ToString());
+            ErrorLog.SayIn(directories.HostLog(flow.Id), unkept.ToString());
         }
     }
 

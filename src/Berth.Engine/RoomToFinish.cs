@@ -19,7 +19,7 @@ internal sealed class RoomToFinish(string folder, string log, TimeProvider time)
     /// <summary>Whether an error says that the disk is full.</summary>
     public static bool IsFull(Exception error) => error switch
     {
-        DbException database => DatabaseFailures.Of(database).Code == "database_full",
+        DbException database => DatabaseFailures.Of(database).Code is "database_full",
         IOException file => DiskSpace.IsFull(file),
         FailureException { Failure.Code: "disk_full" } => true,
         _ => false,
@@ -59,7 +59,7 @@ internal sealed class RoomToFinish(string folder, string log, TimeProvider time)
                 if (!isSaid)
                 {
                     isSaid = true;
-                    ErrorStream.SayIn(log, $"The host waits for room on the disk: {full.Message}");
+                    ErrorLog.SayIn(log, $"The host waits for room on the disk: {full.Message}");
                 }
             }
 

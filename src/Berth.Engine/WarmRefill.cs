@@ -55,7 +55,7 @@ internal sealed class WarmRefill(BerthOptions options, RunStore runs, RunDirecto
         }
         catch (Exception failed) when (failed is FailureException or IOException or UnauthorizedAccessException)
         {
-            ErrorStream.SayIn(directories.HostLog(id), $"No warm container was made: {failed.Message}");
+            ErrorLog.SayIn(directories.HostLog(id), $"No warm container was made: {failed.Message}");
         }
     }
 

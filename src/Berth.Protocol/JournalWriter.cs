@@ -379,12 +379,9 @@ public sealed class JournalWriter : IDisposable
 
     private bool TryWrite(ReadOnlySpan<byte> lines, bool urgent)
     {
-        if (reserve?.Has(Bytes, lines.Length, urgent) == false)
-        {
-            return false;
-        }
-
-        if (Descriptor.Write(file, lines, out var written) != 0)
+        var written = 0;
+        if (reserve?.Has(Bytes, lines.Length, urgent) == false
+            || Descriptor.Write(file, lines, out written) != 0)
         {
             if (written > 0)
             {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Berth.Protocol;
 using Berth.Protocol.Posix;
 

@@ -85,7 +85,7 @@ internal sealed class CgroupMembership
             catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
             {
                 // Then the supervisor shares the limits with the run; the run itself is as it should be.
-                ErrorStream.Say($"berth-supervisor: could not go back to {home}: {refused.Message}");
+                ErrorLog.Say($"berth-supervisor: could not go back to {home}: {refused.Message}");
             }
         }
     }

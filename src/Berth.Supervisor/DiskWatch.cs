@@ -42,7 +42,8 @@ internal sealed class DiskWatch(RunDirectory directory, ExecutionLimits limits, 
         {
             var message = string.Create(
                 CultureInfo.InvariantCulture,
-                $"The run's files hold {use.Bytes / Mebi} MiB, and it may have {most / Mebi} (BERTH_DISK): it is stopped.");
+                $"The run's files hold {use.Bytes / Mebi} MiB, and it may have {most / Mebi} (BERTH_DISK): "
+                + $"it is stopped.");
             return (ExitCause.DiskLimit, message);
         }
 

@@ -54,7 +54,7 @@ internal sealed class ExitFile(RunDirectory directory, RunJournal journal, TimeP
             }
             catch (IOException full) when (time.GetElapsedTime(began) < Patience && Directory.Exists(directory.Root))
             {
-                ErrorStream.Say($"berth-supervisor: {directory.ExitFile} cannot be written: {full.Message}");
+                ErrorLog.Say($"berth-supervisor: {directory.ExitFile} cannot be written: {full.Message}");
                 Thread.Sleep(Pause);
             }
         }

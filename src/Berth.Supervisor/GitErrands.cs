@@ -67,7 +67,7 @@ internal static class GitErrands
             .Select(folder => Path.Combine(folder, "ssh")).FirstOrDefault(File.Exists);
         if (program is null)
         {
-            ErrorStream.Say("ssh: not found; apt-get install openssh-client");
+            ErrorLog.Say("ssh: not found; apt-get install openssh-client");
             return Failed;
         }
 
@@ -91,7 +91,7 @@ internal static class GitErrands
         var error = OwnProcess.Become(
             [program, "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", .. pinned, .. own, .. words],
             [GitErrand.SshKey, GitErrand.KnownHosts, GitErrand.SshAddress, GitErrand.SshAlias]);
-        ErrorStream.Say($"ssh: {program} could not be started: {Marshal.GetPInvokeErrorMessage(error)}");
+        ErrorLog.Say($"ssh: {program} could not be started: {Marshal.GetPInvokeErrorMessage(error)}");
         return Failed;
     }
 

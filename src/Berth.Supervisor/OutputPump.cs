@@ -64,7 +64,7 @@ internal sealed class OutputPump
         catch (Exception surprise)
         {
             // The loop's boundary: an agent whose output nobody reads would stand still for ever.
-            ErrorStream.Say($"berth-supervisor: {surprise}");
+            ErrorLog.Say($"berth-supervisor: {surprise}");
             watch.RequestStop(ExitCause.SupervisorStopped, now: true);
         }
         finally

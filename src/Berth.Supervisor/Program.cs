@@ -22,7 +22,7 @@ if (GitErrands.IsAsked)
 if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
     || !ContainerInit.TryRead(args[1..], out var owner, out var waits))
 {
-    ErrorStream.Say("berth-supervisor: give the absolute path of a run directory; in a container also "
+    ErrorLog.Say("berth-supervisor: give the absolute path of a run directory; in a container also "
         + "the numbers of the user and the group that own it.");
     return BadUsage;
 }
@@ -42,13 +42,13 @@ try
 catch (FailureException failure)
 {
     var (code, message, hint, _) = failure.Failure;
-    ErrorStream.Say($"berth-supervisor: {code}: {message} {hint}");
+    ErrorLog.Say($"berth-supervisor: {code}: {message} {hint}");
     return 1;
 }
 catch (Exception surprise)
 {
     // The run boundary: whatever broke here, nothing of the run may live on unwatched.
-    ErrorStream.Say($"berth-supervisor: {surprise}");
+    ErrorLog.Say($"berth-supervisor: {surprise}");
     RunProcesses.KillEverything();
     return Broken;
 }

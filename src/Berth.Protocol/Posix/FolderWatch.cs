@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
@@ -73,7 +72,7 @@ public sealed class FolderWatch : IDisposable
 
         private readonly Lock gate = new();
         private readonly Dictionary<int, List<FolderWatch>> watches = [];
-        private SafeFileHandle? inotify;
+        private int inotify = Lost;
 
         internal static Hub Shared { get; } = new();
 
@@ -81,7 +80,7 @@ public sealed class FolderWatch : IDisposable
         {
             lock (gate)
             {
-                if (!IsOpen() || Libc.AddWatch(Descriptor, folder, Wanted) is var number && number < 0)
+                if (!IsOpen() || Libc.AddWatch(inotify, folder, Wanted) is var number && number < 0)
                 {
                     return null;
                 }
@@ -104,35 +103,34 @@ public sealed class FolderWatch : IDisposable
                 if (watches.TryGetValue(watch.number, out var same) && same.Remove(watch) && same.Count == 0)
                 {
                     watches.Remove(watch.number);
-                    _ = Libc.RemoveWatch(Descriptor, watch.number);
+                    _ = Libc.RemoveWatch(inotify, watch.number);
                 }
             }
         }
 
-        private int Descriptor => (int)inotify!.DangerousGetHandle();
-
         private bool IsOpen()
         {
-            if (inotify is not null)
+            if (inotify >= 0)
             {
                 return true;
             }
 
-            var descriptor = Libc.InitNotify(Libc.CloseOnExec);
-            if (descriptor < 0)
+            inotify = Libc.InitNotify(Libc.CloseOnExec);
+            if (inotify < 0)
             {
                 return false;
             }
 
-            inotify = new SafeFileHandle(descriptor, ownsHandle: true);
             new Thread(Read, maxStackSize: 256 * 1024) { IsBackground = true, Name = "folder watch" }.Start();
             return true;
         }
 
         private void Read()
         {
+            // It is open as long as the process lives.
+            using var descriptor = new SafeFileHandle(inotify, ownsHandle: false);
             var buffer = new byte[BufferBytes];
-            while (Posix.Descriptor.Read(inotify!, buffer) is > 0 and var count)
+            while (Descriptor.Read(descriptor, buffer) is > 0 and var count)
             {
                 lock (gate)
                 {

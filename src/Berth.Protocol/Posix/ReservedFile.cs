@@ -2,7 +2,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Berth.Protocol.Posix;
 
-/// <summary>A small file that will have to be written when the disk may be full: its room is taken beforehand.</summary>
+/// <summary>A small file that has to be written when the disk may be full: its room is taken beforehand.</summary>
 public sealed class ReservedFile : IDisposable
 {
     private readonly string path;
@@ -20,19 +20,19 @@ public sealed class ReservedFile : IDisposable
     /// <param name="bytes">How much.</param>
     public static ReservedFile Take(string path, string reserve, long bytes)
     {
-        SafeFileHandle? file = null;
+        SafeFileHandle? room = null;
         try
         {
-            file = Descriptor.OpenAppend(reserve);
-            _ = Descriptor.Truncate(file, 0);
-            _ = Descriptor.Allocate(file, 0, bytes);
+            room = Descriptor.OpenAppend(reserve);
+            _ = Descriptor.Truncate(room, 0);
+            _ = Descriptor.Allocate(room, 0, bytes);
         }
         catch (IOException)
         {
             // Then the file is written like any other.
         }
 
-        return new ReservedFile(path, reserve, file);
+        return new ReservedFile(path, reserve, room);
     }
 
     /// <summary>Writes the file whole, by rename, into the room that was taken.</summary>

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using Berth.Protocol.Posix;
 using Xunit;
 
 namespace Berth.SystemTests.EndToEnd;

@@ -1,5 +1,4 @@
 using Berth.Engine.Git;
-using Berth.Engine.Workspaces;
 using Berth.Protocol;
 using Xunit;
 

@@ -4,6 +4,8 @@ using System.Text;
 
 namespace Berth.SystemTests.Workspaces;
 
+#pragma warning disable CA5350 // Git names objects by SHA-1.
+
 /// <summary>A git bundle of a few kilobytes with a delta that unfolds to gigabytes.</summary>
 internal static class PackBomb
 {

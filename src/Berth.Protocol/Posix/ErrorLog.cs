@@ -6,7 +6,7 @@ namespace Berth.Protocol.Posix;
 /// <summary>Standard error, for programs whose standard error is a file that may lie on a full disk.</summary>
 /// <remarks><see cref="Console.Error"/> throws on ENOSPC, EIO and EPIPE. A log line must never end the process that
 /// wants to say what is wrong.</remarks>
-public static class ErrorStream
+public static class ErrorLog
 {
     private const int StandardError = 2;
 
