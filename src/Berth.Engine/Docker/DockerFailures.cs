@@ -1,5 +1,7 @@
 using System.Net.Sockets;
+using System.Text;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine.Docker;
 
@@ -12,20 +14,70 @@ internal static class DockerFailures
         $"Type: {Sudo}systemctl start docker   (or set DOCKER_HOST to where it listens; local mode needs no Docker)";
 
     /// <summary>Nobody listens there, or we may not speak to who does.</summary>
-    public static FailureException Unreachable(DockerEndpoint endpoint, Exception cause) =>
-        ErrorOf(cause) == SocketError.AccessDenied || cause is UnauthorizedAccessException
-            ? new FailureException(
+    public static FailureException Unreachable(DockerEndpoint endpoint, Exception cause)
+    {
+        if (ErrorOf(cause) == SocketError.AccessDenied || cause is UnauthorizedAccessException)
+        {
+            return new FailureException(
                 "docker_permission_denied",
                 $"Docker at {endpoint.Text} may not be used by this user.",
                 $"Type: sudo usermod -aG docker {Environment.UserName}   and log in again; or use local mode",
                 Fault.Operator,
-                cause)
-            : new FailureException(
-                "docker_unreachable",
-                $"Docker was to be reached at {endpoint.Text}: {Reason(cause)}.",
-                Start,
-                Fault.Operator,
                 cause);
+        }
+
+        var (why, hint) = WhyUnreachable(endpoint, cause);
+        return new FailureException(
+            "docker_unreachable", $"Docker was to be reached at {endpoint.Text}: {why}.", hint, Fault.Operator, cause);
+    }
+
+    // The system's words for these do not tell what is wrong: a missing socket is an address that cannot be assigned.
+    private static (string Why, string Hint) WhyUnreachable(DockerEndpoint endpoint, Exception cause)
+    {
+        const int LongestPath = 107;
+        const string Elsewhere = "Set DOCKER_HOST to the socket where Docker listens, or use local mode.";
+        if (endpoint.Socket is not { } path)
+        {
+            return ErrorOf(cause) switch
+            {
+                SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData =>
+                    ($"there is no host {endpoint.Host}", "Is the name in DOCKER_HOST right?"),
+                SocketError.ConnectionRefused => (
+                    $"nothing listens on port {endpoint.Port} of {endpoint.Host}",
+                    "Is the port in DOCKER_HOST right, and does Docker listen there without TLS?"),
+                _ => (Reason(cause), Start),
+            };
+        }
+
+        if (Encoding.UTF8.GetByteCount(path) > LongestPath)
+        {
+            return ($"a path of a socket has at most {LongestPath} bytes", Elsewhere);
+        }
+
+        if (Directory.Exists(path))
+        {
+            return ("that is a folder, not a socket", Elsewhere);
+        }
+
+        if (!Path.Exists(path))
+        {
+            return Path.Exists(Path.GetDirectoryName(path))
+                ? ("there is no such socket; Docker does not run, or listens elsewhere", Start)
+                : ($"there is no such socket, nor a folder {Path.GetDirectoryName(path)}", Start);
+        }
+
+        return ErrorOf(cause) == SocketError.ConnectionRefused
+            ? IsFile(path)
+                ? ("that is a file, not a socket", Elsewhere)
+                : ("the socket is there, and nothing listens on it", Start)
+            : (Reason(cause), Start);
+    }
+
+    private static bool IsFile(string path)
+    {
+        using var folder = OpenFolder.Open(Path.GetDirectoryName(path)!);
+        return folder?.Look(Encoding.UTF8.GetBytes(Path.GetFileName(path))) is { Kind: FileKind.Plain };
+    }
 
     /// <summary>It took the connection and then said nothing.</summary>
     public static FailureException NotAnswering(DockerEndpoint endpoint, string request, TimeSpan limit) => new(
