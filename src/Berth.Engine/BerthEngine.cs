@@ -115,7 +115,8 @@ internal sealed class BerthEngine
         {
             return new(options, time);
         }
-        catch (FailureException failed) when (failed.InnerException is DbException error)
+        catch (FailureException failed) when (failed is { InnerException: DbException error }
+            && failed.Failure.Code is not "database_full")
         {
             throw new FailureException(DatabaseFailures.Of(error, Path.Combine(options.Home, "berth.db")), error);
         }
@@ -225,9 +226,20 @@ internal sealed class BerthEngine
     }
 
     /// <summary>Asks for a stop, durably, and makes sure that somebody acts on it.</summary>
-    public void RequestCancel(string id, bool force)
+    public async Task RequestCancelAsync(string id, bool force, CancellationToken cancel)
     {
-        runs.RequestCancel(id, force ? CancelLevel.Hard : CancelLevel.Soft);
+        try
+        {
+            runs.RequestCancel(id, force ? CancelLevel.Hard : CancelLevel.Soft);
+            CancelWatch.Wake(directories.Of(id), time);
+        }
+        catch (DbException full) when (RoomToFinish.IsFull(full) && runs.Find(id) is { } run)
+        {
+            // The run may be what fills the disk, so it is stopped without a record; its supervisor keeps the cause.
+            var executor = executors.CreateExecutor(run.Plan.Mode, "the run's record").Executor;
+            _ = await executor.CancelExecutionAsync(id, force, cancel);
+        }
+
         AdoptOrphans();
     }
 
@@ -274,7 +286,8 @@ internal sealed class BerthEngine
         };
         try
         {
-            await agent.RunAsync(run, stop);
+            var room = new RoomToFinish(directories.Of(id).Root, directories.HostLog(id), time);
+            await room.RunAsync(() => agent.RunAsync(runs.Find(id) ?? run, stop), stop);
 
             // The run is over, and whoever cleans up after it need not wait for what the next one is to have.
             held.Dispose();

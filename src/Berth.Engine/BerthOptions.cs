@@ -71,6 +71,9 @@ internal sealed record BerthOptions
     /// <c>BERTH_TMP</c>.</summary>
     public long? TempBytes { get; init; }
 
+    /// <summary>How much of the disk runs may use.</summary>
+    public DiskOptions Disk { get; init; } = new();
+
     /// <summary>Host folders that runs may ask for. Default none. <c>BERTH_MOUNTS</c>.</summary>
     public IReadOnlyList<MountText> Mounts { get; init; } = [];
 

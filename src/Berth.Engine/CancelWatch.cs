@@ -2,6 +2,7 @@ using System.Data.Common;
 using Berth.Engine.Executors;
 using Berth.Engine.Runs;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine;
 
@@ -9,29 +10,36 @@ namespace Berth.Engine;
 /// Looks for the stop that somebody asked for, and passes it on to whoever can act on it at that moment.
 /// </summary>
 /// <remarks>
-/// The request is a row of the database, so that it is not lost with any process; the price is this poll.
+/// The request is a row of the database, so that it is not lost with any process. Whoever writes it touches the file of
+/// the host's lock, which is watched; the poll is for those that cannot.
 /// </remarks>
 internal sealed class CancelWatch : IAsyncDisposable
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
+
+    // Of a shared database another home may have written the row, where the file is not.
+    private static readonly TimeSpan SharedPoll = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan WatchedPoll = TimeSpan.FromSeconds(10);
     private readonly CancellationTokenSource beforeStart = new();
     private readonly CancellationTokenSource afterEnd = new();
     private readonly CancellationTokenSource done = new();
     private readonly string runId;
     private readonly IExecutor executor;
     private readonly RunStore runs;
-    private readonly PeriodicTimer poll;
+    private readonly TimeProvider time;
+    private readonly FolderWatch? watch;
     private readonly Task loop;
     private volatile bool live;
     private volatile bool ended;
     private CancelLevel passedOn;
 
-    public CancelWatch(string runId, IExecutor executor, RunStore runs, TimeProvider time)
+    public CancelWatch(RunDirectory directory, IExecutor executor, RunStore runs, TimeProvider time)
     {
-        this.runId = runId;
+        runId = Path.GetFileName(directory.Root);
         this.executor = executor;
         this.runs = runs;
-        poll = new PeriodicTimer(Poll, time);
+        this.time = time;
+        watch = FolderWatch.Open(directory.Root, RunDirectory.HostLockName);
         loop = WatchAsync();
     }
 
@@ -50,8 +58,8 @@ internal sealed class CancelWatch : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await done.CancelAsync();
-        poll.Dispose();
         await loop;
+        watch?.Dispose();
         beforeStart.Dispose();
         afterEnd.Dispose();
         done.Dispose();
@@ -61,26 +69,30 @@ internal sealed class CancelWatch : IAsyncDisposable
     {
         try
         {
-            do
+            while (true)
             {
-                await LookAsync();
+                var change = watch?.Next;
+                var isSettled = await LookAsync();
+                await FolderWatch.WaitAsync(
+                    change, !isSettled || watch is null ? Poll : runs.AreShared ? SharedPoll : WatchedPoll, time,
+                    done.Token);
             }
-            while (await poll.WaitForNextTickAsync(CancellationToken.None));
         }
         catch (OperationCanceledException) when (done.IsCancellationRequested)
         {
-            // The flow has ended while the supervisor was asked.
+            // The flow has ended.
         }
     }
 
-    private async Task LookAsync()
+    // Whether nothing is left to pass on.
+    private async Task<bool> LookAsync()
     {
         try
         {
             var asked = runs.ReadCancel(runId);
             if (asked <= passedOn)
             {
-                return;
+                return true;
             }
 
             await beforeStart.CancelAsync();
@@ -94,6 +106,7 @@ internal sealed class CancelWatch : IAsyncDisposable
                 _ = runs.Move(runId, RunState.Running, RunState.Stopping)
                     || runs.Move(runId, RunState.Waiting, RunState.Stopping);
                 passedOn = asked;
+                return true;
             }
         }
         catch (FailureException)
@@ -103,6 +116,23 @@ internal sealed class CancelWatch : IAsyncDisposable
         catch (DbException)
         {
             // Nor does the database; what was asked for stands there still when it does.
+        }
+
+        return false;
+    }
+
+    /// <summary>Wakes the watch of a run, in whatever process, after a request was written.</summary>
+    public static void Wake(RunDirectory directory, TimeProvider time)
+    {
+        try
+        {
+            // A new time needs no room on the disk.
+            File.SetLastWriteTimeUtc(
+                Path.Combine(directory.Root, RunDirectory.HostLockName), time.GetUtcNow().UtcDateTime);
+        }
+        catch (Exception absent) when (absent is IOException or UnauthorizedAccessException)
+        {
+            // It has no host here.
         }
     }
 }

@@ -8,6 +8,7 @@ using Berth.Engine.Runs;
 using Berth.Engine.Transcripts;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine;
 
@@ -53,7 +54,7 @@ internal sealed class ClaudeCodeAgent(
         var final = run.State;
         if (!final.IsFinal())
         {
-            await using var cancels = new CancelWatch(run.Id, executor, runs, time);
+            await using var cancels = new CancelWatch(flow.Directory, executor, runs, time);
             var outcome = await ReachOutcomeAsync(flow, run, executor, cancels, stop);
             flow.Finish(outcome); // (8)
             final = outcome.State;
@@ -93,12 +94,13 @@ internal sealed class ClaudeCodeAgent(
             return RunOutcomes.CancelledBeforeStart;
         }
         catch (Exception defect) when (
-            !stop.IsCancellationRequested && defect is not (RunTakenException or DbException))
+            !stop.IsCancellationRequested && defect is not (RunTakenException or DbException)
+            && !RoomToFinish.IsFull(defect))
         {
             // The boundary of a run: a defect of ours ends this run, with its work kept, and no other. A database that
             // cannot be used for a while ends none: this host lets go, and the run is its supervisor's and the next
             // one's.
-            await File.AppendAllTextAsync(directories.HostLog(flow.Id), $"{defect}\n", CancellationToken.None);
+            ErrorLog.SayIn(directories.HostLog(flow.Id), defect.ToString());
             return RunOutcomes.Failed(execution, RunOutcomes.Defect(defect, directories.HostLog(flow.Id)));
         }
     }
@@ -131,6 +133,7 @@ internal sealed class ClaudeCodeAgent(
             return;
         }
 
+        options.Disk.Check(flow.Directory.Root);
         flow.Begin(RunPhase.Prepare);
         var prepared = await workspaces.PrepareAsync(RequestOf(flow), cancel);
         flow.End(RunPhase.Prepare, progress => progress with { Workspace = prepared });
@@ -194,7 +197,8 @@ internal sealed class ClaudeCodeAgent(
         }
 
         flow.Begin(RunPhase.Capture);
-        var collected = await workspaces.CollectAsync(flow.Progress.Workspace!.Run, stop);
+        var collected = await new RoomToFinish(flow.Directory.Root, directories.HostLog(flow.Id), time).CollectAsync(
+            () => workspaces.CollectAsync(flow.Progress.Workspace!.Run, stop), stop);
         var work = collected.Redacted(flow.Redactor);
         flow.End(RunPhase.Capture, progress => progress with { Work = work, Collected = true });
     }
@@ -270,7 +274,7 @@ internal sealed class ClaudeCodeAgent(
         flow.EndCleanUp([.. leaked, .. left]);
         if (unkept is not null)
         {
-            await File.AppendAllTextAsync(directories.HostLog(flow.Id), $"{unkept}\n", CancellationToken.None);
+            ErrorLog.SayIn(directories.HostLog(flow.Id), unkept.ToString());
         }
     }
 
@@ -357,6 +361,8 @@ internal sealed class ClaudeCodeAgent(
                 IdleReport = options.IdleReport,
                 IdleStop = plan.IdleStop,
                 ApprovalTimeout = plan.ApprovalTimeout,
+                DiskMin = options.Disk.StopOf(flow.Directory.Root),
+                DiskBytes = options.Disk.Most,
             },
         };
     }

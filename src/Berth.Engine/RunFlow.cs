@@ -5,13 +5,13 @@ using Berth.Engine.Claude;
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine;
 
 /// <summary>How far one run has come: saves each step, says it in the journal, and takes its time.</summary>
 internal sealed class RunFlow
 {
-    private static readonly TimeSpan QueuePoll = TimeSpan.FromMilliseconds(200);
     private readonly RunStore runs;
     private readonly TimeProvider time;
     private readonly Lock gate = new();
@@ -121,12 +121,8 @@ internal sealed class RunFlow
                 Write(BerthEvents.Phase, new(StringComparer.Ordinal) { ["phase"] = "queued" });
             }
 
-            using var poll = new PeriodicTimer(QueuePoll, time);
-            while (!runs.Claim(Id, maxConcurrent))
-            {
-                ThrowIfTaken(runs.IsOurs(Id));
-                await poll.WaitForNextTickAsync(cancel);
-            }
+            await new PlaceSignal(Directory, time).WaitAsync(
+                () => runs.Claim(Id, maxConcurrent), () => ThrowIfTaken(runs.IsOurs(Id)), cancel);
         }
 
         state = RunState.Preparing;
@@ -285,13 +281,17 @@ internal sealed class RunFlow
     }
 
     /// <summary>Records the outcome, once. What it says went through here too.</summary>
-    public void Finish(RunOutcome outcome) => runs.Finish(Id, outcome with
+    public void Finish(RunOutcome outcome)
     {
-        Error = outcome.Error is { } error
-            ? error with { Message = Redact(error.Message), Hint = Redact(error.Hint) }
-            : null,
-        Warnings = [.. outcome.Warnings.Select(Redact)],
-    });
+        runs.Finish(Id, outcome with
+        {
+            Error = outcome.Error is { } error
+                ? error with { Message = Redact(error.Message), Hint = Redact(error.Hint) }
+                : null,
+            Warnings = [.. outcome.Warnings.Select(Redact)],
+        });
+        new PlaceSignal(Directory, time).Tell();
+    }
 
     /// <summary>A text without the secrets that this host knows.</summary>
     public string Redact(string text) => Redactor.Redact(text);
@@ -307,6 +307,16 @@ internal sealed class RunFlow
                 writer.WriteString(name, value);
             }
         });
+        if (journal.IsWaiting)
+        {
+            // Begun again when there is room: RoomToFinish.
+            throw new IOException($"{Directory.JournalFile}: no room for {type}.", Descriptor.NoSpace);
+        }
+
+        if (type is BerthEvents.RunFinished)
+        {
+            journal.GiveBackRoom();
+        }
     }
 
     /// <summary>Says what a push came to.</summary>

@@ -5,6 +5,7 @@ using Berth.Engine.Executors.Docker;
 using Berth.Engine.Network;
 using Berth.Engine.Runs;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Engine;
 
@@ -53,12 +54,7 @@ internal sealed class WarmRefill(BerthOptions options, RunStore runs, RunDirecto
         }
         catch (Exception failed) when (failed is FailureException or IOException or UnauthorizedAccessException)
         {
-            var log = directories.HostLog(id);
-            if (Directory.Exists(Path.GetDirectoryName(log)))
-            {
-                await File.AppendAllTextAsync(
-                    log, $"No warm container was made: {failed.Message}\n", CancellationToken.None);
-            }
+            ErrorLog.SayIn(directories.HostLog(id), $"No warm container was made: {failed.Message}");
         }
     }
 

@@ -35,6 +35,12 @@ public enum ExitCause
 
     /// <summary>The supervisor was itself asked to stop (SIGTERM).</summary>
     SupervisorStopped,
+
+    /// <summary>The disk had so little room left that runs are stopped.</summary>
+    DiskFull,
+
+    /// <summary>Its files held more than they may.</summary>
+    DiskLimit,
 }
 
 /// <summary>How an execution ended: <c>exit.json</c>, written once, by rename.</summary>

@@ -18,11 +18,18 @@ public sealed class JournalWriter : IDisposable
     // What the agent says may wait up to the first bound, what Berth says and the result event up to the second.
     private const int WaitingBytes = 1024 * 1024;
     private const int WaitingOwnBytes = 24 * 1024 * 1024;
+
+    // For what Berth has to say when the disk is full: that it is, and how the run ends.
+    private const int ReserveBytes = 256 * 1024;
+    private const string FullMessage =
+        "The disk of this run is full: the run waits for room. Free some space; berth cleanup --all removes what ended "
+        + "runs have left.";
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock gate = new();
     private readonly SafeFileHandle file;
     private readonly JournalLock folderLock;
+    private readonly FileReserve? reserve;
     private readonly TimeProvider time;
     private Redactor redactor;
     private readonly ArrayBufferWriter<byte> entry = new(4096);
@@ -33,6 +40,7 @@ public sealed class JournalWriter : IDisposable
     private long unannounced;
     private bool dirty;
     private bool closed;
+    private bool saidFull;
 
     private JournalWriter(string path, JournalLock folderLock, TimeProvider time, Redactor redactor, bool checksum)
     {
@@ -40,6 +48,7 @@ public sealed class JournalWriter : IDisposable
         this.time = time;
         this.redactor = redactor;
         file = Descriptor.OpenAppend(path);
+        reserve = checksum ? new FileReserve(file, ReserveBytes) : null;
         var tail = JournalTail.Find(path);
         LastSeq = tail.LastSeq;
         Bytes = tail.Bytes;
@@ -71,7 +80,7 @@ public sealed class JournalWriter : IDisposable
     /// <param name="time">The clock of the entries.</param>
     /// <param name="redactor">What is redacted in all that is written, or null for nothing.</param>
     /// <param name="checksum">Whether <see cref="Crc"/> is wanted, for which what is there already must be
-    /// read.</param>
+    /// read; and room on the disk for what Berth has to say later. A run's supervisor wants both.</param>
     /// <exception cref="FailureException"><c>journal_busy</c>: another process writes it.</exception>
     public static JournalWriter Open(string path, TimeProvider time, Redactor? redactor = null, bool checksum = false)
     {
@@ -185,6 +194,15 @@ public sealed class JournalWriter : IDisposable
         _ = Descriptor.Sync(file);
     }
 
+    /// <summary>Gives back the room that a supervisor took behind the end: nothing follows.</summary>
+    public void GiveBackRoom()
+    {
+        lock (gate)
+        {
+            _ = closed || Descriptor.Truncate(file, Bytes);
+        }
+    }
+
     /// <summary>Tries a last time to write what waits, flushes, and closes.</summary>
     public void Dispose()
     {
@@ -207,7 +225,7 @@ public sealed class JournalWriter : IDisposable
         }
 
         Encode(stream, data, isJson, more, spill);
-        if (WriteWaiting(force: false) && TryWrite(entry.WrittenSpan))
+        if (WriteWaiting(force: false) && HasRoom(keep) && TryWrite(entry.WrittenSpan, keep))
         {
             LastSeq++;
             return true;
@@ -284,7 +302,7 @@ public sealed class JournalWriter : IDisposable
         }
 
         lastTry = time.GetTimestamp();
-        if (waiting.WrittenCount > 0 && !TryWrite(waiting.WrittenSpan))
+        if (waiting.WrittenCount > 0 && !TryWrite(waiting.WrittenSpan, urgent: false))
         {
             return false;
         }
@@ -293,17 +311,43 @@ public sealed class JournalWriter : IDisposable
         return unannounced == 0 || AnnounceDropped();
     }
 
+    // Nothing waits yet when a disk is found full for the first time, so the notice has the next number.
+    private bool HasRoom(bool urgent)
+    {
+        if (reserve?.Has(Bytes, entry.WrittenCount, urgent) != false)
+        {
+            saidFull &= urgent;
+            return true;
+        }
+
+        if (!saidFull)
+        {
+            saidFull = true;
+            _ = Insert($$"""
+                {"type":"{{BerthEvents.Notice}}","message":"{{FullMessage}}"}
+                """);
+        }
+
+        return false;
+    }
+
     private bool AnnounceDropped()
+    {
+        var message = $"The disk was full: {unannounced} bytes of output were dropped.";
+        var isSaid = Insert($$"""
+            {"type":"{{BerthEvents.Notice}}","message":"{{message}}","bytes":{{unannounced}}}
+            """);
+        unannounced = isSaid ? 0 : unannounced;
+        return isSaid;
+    }
+
+    private bool Insert(string data)
     {
         // What is about to be written stands in the buffer already.
         var pending = new ArrayBufferWriter<byte>(Math.Max(entry.WrittenCount, 1));
         pending.Write(entry.WrittenSpan);
-        var message = $"The disk was full: {unannounced} bytes of output were dropped.";
-        var data = $$"""
-            {"type":"{{BerthEvents.Notice}}","message":"{{message}}","bytes":{{unannounced}}}
-            """;
         Encode(JournalEntry.Berth, System.Text.Encoding.UTF8.GetBytes(data), isJson: true, more: false, spill: null);
-        if (!TryWrite(entry.WrittenSpan))
+        if (!TryWrite(entry.WrittenSpan, urgent: true))
         {
             entry.ResetWrittenCount();
             entry.Write(pending.WrittenSpan);
@@ -311,7 +355,6 @@ public sealed class JournalWriter : IDisposable
         }
 
         LastSeq++;
-        unannounced = 0;
 
         // The entry that was about to be written has the number that the notice took: it gets the next one.
         Renumber(pending.WrittenSpan);
@@ -334,13 +377,16 @@ public sealed class JournalWriter : IDisposable
         entry.Write(old[rest..]);
     }
 
-    private bool TryWrite(ReadOnlySpan<byte> lines)
+    private bool TryWrite(ReadOnlySpan<byte> lines, bool urgent)
     {
-        if (Descriptor.Write(file, lines, out var written) != 0)
+        var written = 0;
+        if (reserve?.Has(Bytes, lines.Length, urgent) == false
+            || Descriptor.Write(file, lines, out written) != 0)
         {
             if (written > 0)
             {
                 _ = Descriptor.Truncate(file, Bytes);
+                reserve?.Cut(Bytes);
             }
 
             return false;

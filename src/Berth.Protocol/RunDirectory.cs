@@ -55,6 +55,10 @@ public sealed record RunDirectory(string Root)
     /// <summary>How it ended; an <see cref="ExitRecord"/>. Written once, by rename.</summary>
     public string ExitFile => Path.Combine(Root, "exit.json");
 
+    /// <summary>The name in <see cref="Root"/> of the file that keeps room for <see cref="ExitFile"/> until it is
+    /// written.</summary>
+    public const string ExitReserveName = "exit.reserve";
+
     /// <summary>The prompt as the lines that the agent reads from standard input.</summary>
     public string InputFile => Path.Combine(Root, "input.ndjson");
 

@@ -146,6 +146,14 @@ public sealed record ExecutionLimits
     /// MiB.</summary>
     public long JournalBytes { get; init; } = 256L * 1024 * 1024;
 
+    /// <summary>With less room on the disk of the run directory the run is stopped, in bytes; null, the default, for
+    /// never.</summary>
+    public long? DiskMin { get; init; }
+
+    /// <summary>How much the workspace, HOME and artifacts folder may hold together, in bytes; null, the default, for
+    /// no bound.</summary>
+    public long? DiskBytes { get; init; }
+
     /// <summary>Cgroup folders, made by the executor, that the agent's processes are put into. Default none.</summary>
     public IReadOnlyList<string> Cgroups { get; init; } = [];
 

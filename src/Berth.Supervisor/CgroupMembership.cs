@@ -1,5 +1,6 @@
 using System.Globalization;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Supervisor;
 
@@ -84,7 +85,7 @@ internal sealed class CgroupMembership
             catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
             {
                 // Then the supervisor shares the limits with the run; the run itself is as it should be.
-                Console.Error.WriteLine($"berth-supervisor: could not go back to {home}: {refused.Message}");
+                ErrorLog.Say($"berth-supervisor: could not go back to {home}: {refused.Message}");
             }
         }
     }

@@ -66,7 +66,7 @@ internal static class GitErrands
             .Select(folder => Path.Combine(folder, "ssh")).FirstOrDefault(File.Exists);
         if (program is null)
         {
-            Console.Error.WriteLine("ssh: not found; apt-get install openssh-client");
+            ErrorLog.Say("ssh: not found; apt-get install openssh-client");
             return Failed;
         }
 
@@ -79,7 +79,7 @@ internal static class GitErrands
                 "-o", "IdentityAgent=none", "-o", "StrictHostKeyChecking=yes", .. known, "-i", key, .. words,
             ],
             [GitErrand.SshKey, GitErrand.KnownHosts]);
-        Console.Error.WriteLine($"ssh: {program} could not be started: {Marshal.GetPInvokeErrorMessage(error)}");
+        ErrorLog.Say($"ssh: {program} could not be started: {Marshal.GetPInvokeErrorMessage(error)}");
         return Failed;
     }
 

@@ -33,7 +33,7 @@ internal static class ListenThenBecome
         if (end < 3 || end == words.Length - 1 || !int.TryParse(
             words[1], NumberStyles.None, CultureInfo.InvariantCulture, out var port))
         {
-            Console.Error.WriteLine("berth-supervisor: listen PORT SOCKET [VARIABLE...] -- PROGRAM [ARGUMENT...]");
+            ErrorLog.Say("berth-supervisor: listen PORT SOCKET [VARIABLE...] -- PROGRAM [ARGUMENT...]");
             return BadUsage;
         }
 
@@ -43,13 +43,13 @@ internal static class ListenThenBecome
         }
         catch (SocketException wrong)
         {
-            Console.Error.WriteLine($"berth-supervisor: the way to the proxy could not be made: {wrong.Message}");
+            ErrorLog.Say($"berth-supervisor: the way to the proxy could not be made: {wrong.Message}");
             return NotStarted;
         }
 
         var argv = words[(end + 1)..];
         var error = OwnProcess.Become(argv, words[3..end]);
-        Console.Error.WriteLine($"{CannotRun}{argv[0]}: {Marshal.GetPInvokeErrorMessage(error)}");
+        ErrorLog.Say($"{CannotRun}{argv[0]}: {Marshal.GetPInvokeErrorMessage(error)}");
         return NotStarted;
     }
 

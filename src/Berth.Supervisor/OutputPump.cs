@@ -9,7 +9,9 @@ namespace Berth.Supervisor;
 internal sealed class OutputPump
 {
     private const int BufferBytes = 64 * 1024;
-    private const int PollMilliseconds = 100;
+
+    // Only who still holds a pipe when the agent's processes are dead makes us wait so long.
+    private const int PollMilliseconds = 1000;
 
     // What may still be read once told to stop: a pipe holds 64 KiB, or 1 MiB where somebody enlarged it.
     private const int LastBytes = 2 * 1024 * 1024;
@@ -62,7 +64,7 @@ internal sealed class OutputPump
         catch (Exception surprise)
         {
             // The loop's boundary: an agent whose output nobody reads would stand still for ever.
-            Console.Error.WriteLine($"berth-supervisor: {surprise}");
+            ErrorLog.Say($"berth-supervisor: {surprise}");
             watch.RequestStop(ExitCause.SupervisorStopped, now: true);
         }
         finally

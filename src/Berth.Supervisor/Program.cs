@@ -1,4 +1,5 @@
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 using Berth.Supervisor;
 
 const int BadUsage = 64;
@@ -16,7 +17,7 @@ if (GitErrands.IsAsked)
 if (args is not [var folder, ..] || !Path.IsPathFullyQualified(folder)
     || !ContainerInit.TryRead(args[1..], out var owner, out var waits))
 {
-    Console.Error.WriteLine("berth-supervisor: give the absolute path of a run directory; in a container also "
+    ErrorLog.Say("berth-supervisor: give the absolute path of a run directory; in a container also "
         + "the numbers of the user and the group that own it.");
     return BadUsage;
 }
@@ -30,13 +31,13 @@ try
 catch (FailureException failure)
 {
     var (code, message, hint, _) = failure.Failure;
-    Console.Error.WriteLine($"berth-supervisor: {code}: {message} {hint}");
+    ErrorLog.Say($"berth-supervisor: {code}: {message} {hint}");
     return 1;
 }
 catch (Exception surprise)
 {
     // The run boundary: whatever broke here, nothing of the run may live on unwatched.
-    Console.Error.WriteLine($"berth-supervisor: {surprise}");
+    ErrorLog.Say($"berth-supervisor: {surprise}");
     RunProcesses.KillEverything();
     return Broken;
 }

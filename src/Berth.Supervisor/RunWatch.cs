@@ -31,6 +31,7 @@ internal sealed class RunWatch(ExecutionLimits limits, StopPlan plan, TimeProvid
     private ExitCause? cause;
     private int requests;
     private bool force;
+    private bool atOnce;
     private TalkState talk;
     private long talkSince = time.GetTimestamp();
     private bool idleReported;
@@ -55,6 +56,18 @@ internal sealed class RunWatch(ExecutionLimits limits, StopPlan plan, TimeProvid
             lock (gate)
             {
                 return force;
+            }
+        }
+    }
+
+    /// <summary>Whether it was to end at once.</summary>
+    internal bool IsTakenDown
+    {
+        get
+        {
+            lock (gate)
+            {
+                return atOnce;
             }
         }
     }
@@ -99,6 +112,17 @@ internal sealed class RunWatch(ExecutionLimits limits, StopPlan plan, TimeProvid
             cause ??= why;
             requests++;
             force |= now || requests > 1;
+        }
+    }
+
+    /// <summary>The run has to end at once: each moment more does harm. Nobody has asked for it, so a stop that
+    /// somebody asks for later is still the first.</summary>
+    internal void TakeDown(ExitCause why)
+    {
+        lock (gate)
+        {
+            cause ??= why;
+            atOnce = true;
         }
     }
 
@@ -160,7 +184,7 @@ internal sealed class RunWatch(ExecutionLimits limits, StopPlan plan, TimeProvid
             return WatchAction.None;
         }
 
-        if (force)
+        if (force || atOnce)
         {
             return Enter(WatchAction.Kill);
         }

@@ -25,6 +25,8 @@ internal sealed class SupervisedRun : IDisposable
     private readonly ApprovalDesk? desk;
     private readonly CgroupMembership cgroups;
     private readonly RunProcesses processes;
+    private readonly FolderUse use;
+    private readonly DiskWatch disk;
     private readonly AutoResetEvent wake = new(false);
     private readonly FirstErrorLine firstError = new();
     private AgentInput? input;
@@ -43,6 +45,8 @@ internal sealed class SupervisedRun : IDisposable
         desk = spec.Limits.ApprovalTimeout is { } limit ? new ApprovalDesk(journal, limit, time) : null;
         cgroups = new CgroupMembership(spec.Limits.Cgroups, spec.Limits.CountedCgroups ?? []);
         processes = new RunProcesses(cgroups, spec.User, time);
+        use = new FolderUse(directory, time);
+        disk = new DiskWatch(directory, spec.Limits, use, journal.Notice);
     }
 
     /// <summary>Runs it all.</summary>
@@ -72,6 +76,7 @@ internal sealed class SupervisedRun : IDisposable
     {
         ProcessTree.BecomeSubreaper();
         RunFiles.WriteHandle(directory, spec, startedAt);
+        using var exitFile = new ExitFile(directory, journal, time, () => watch.IsForced);
         using var control = new ControlServer(directory, Answer);
         using var terminate = OnSignal(PosixSignal.SIGTERM);
         using var interrupt = OnSignal(PosixSignal.SIGINT);
@@ -101,8 +106,14 @@ internal sealed class SupervisedRun : IDisposable
         }
 
         var (memory, limit) = cgroups.LimitsMet();
+        if (disk.IsGone)
+        {
+            // Nobody will ask how it ended, and there is nothing left to capture.
+            return 1;
+        }
+
         record = Capture(record with { OutOfMemory = memory, ProcessLimit = limit });
-        return new ExitFile(directory, journal, time).Write(record) ? 0 : 1;
+        return exitFile.Write(record) ? 0 : 1;
     }
 
     private void WriteFacts(Utf8JsonWriter data)
@@ -157,6 +168,11 @@ internal sealed class SupervisedRun : IDisposable
         desk?.Begin(input);
         pump.Begin(agent);
         journal.Writer.Flush();
+        if (spec.Limits.DiskBytes is not null)
+        {
+            use.Begin();
+        }
+
         var leaked = WatchToTheEnd(agent);
         var exit = agent.Exit.IsCompleted ? agent.Exit.Result : new ChildExit(null, RunProcesses.Kill);
         record = record with { AgentMs = (long)time.GetElapsedTime(began).TotalMilliseconds,
@@ -182,7 +198,14 @@ internal sealed class SupervisedRun : IDisposable
         WaitHandle[] handles = [wake, ((IAsyncResult)agent.Exit).AsyncWaitHandle];
         while (!agent.Exit.IsCompleted)
         {
+            if (!watch.IsTakenDown && disk.Look() is { } stop)
+            {
+                journal.Notice(stop.Message);
+                watch.TakeDown(stop.Cause);
+            }
+
             var action = watch.Next(input!.IsReady, out var wait);
+            wait = wait < disk.Pause ? wait : disk.Pause;
             if (action == WatchAction.Kill)
             {
                 WriteStopping(action);
@@ -314,8 +337,10 @@ internal sealed class SupervisedRun : IDisposable
         var began = time.GetTimestamp();
         var stopAsked = watch.IsForced;
         var bounds = new CaptureBounds(startedAt, () => !stopAsked && watch.IsForced);
-        var capture = new WorkCapture(spec.Capture, directory, processes, time, redactor, bounds);
-        var result = capture.Run(journal.Notice);
+        var room = new CaptureRoom(directory, spec.Limits, journal, time, () => watch.IsForced);
+        var result = room.Run(() => new WorkCapture(
+            spec.Capture, directory, processes, time, redactor, bounds with { IsFull = room.IsFull })
+            .Run(journal.Notice));
         journal.Event(BerthEvents.Captured, data =>
         {
             data.WritePropertyName("capture"u8);

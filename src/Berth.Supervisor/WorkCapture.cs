@@ -77,7 +77,8 @@ internal sealed class WorkCapture(
             return Incomplete(what);
         }
 
-        return result.Code == 0 ? null : Incomplete(Short(result.Error));
+        return result.Code == 0 ? null
+            : IsNoRoom(result.Error) ? throw Failed("stage the changes", result) : Incomplete(Short(result.Error));
     }
 
     private bool Commit()
@@ -185,7 +186,8 @@ internal sealed class WorkCapture(
             var start = new ChildProcessStart { FileName = argv[0], Arguments = argv[1..],
                 Environment = Environment(), Root = step.Root,
                 WorkingDirectory = step.Root is null ? null : "/" };
-            result = command.Run(start, step.TimeLimit - time.GetElapsedTime(began), bounds.StopAsked);
+            result = command.Run(start, step.TimeLimit - time.GetElapsedTime(began),
+                () => bounds.StopAsked() || bounds.IsFull());
         }
         catch (Exception notStarted) when (notStarted is Win32Exception or ArgumentException)
         {
@@ -215,7 +217,15 @@ internal sealed class WorkCapture(
         ["LC_ALL"] = "C",
     };
 
-    private FailureException Stopped(string purpose) => bounds.StopAsked()
+    private static bool IsNoRoom(string error) => error.Contains("No space left on device", StringComparison.Ordinal)
+        || error.Contains("Disk quota exceeded", StringComparison.Ordinal);
+
+    private static FailureException NoRoom(string purpose) =>
+        new(CaptureRoom.Full($"Git was to {purpose}, and the disk had no room for it."));
+
+    private FailureException Stopped(string purpose) => bounds.IsFull() && !bounds.StopAsked()
+        ? NoRoom(purpose)
+        : bounds.StopAsked()
         ? new FailureException(
             "capture_cancelled", $"The run was cancelled by force while git was to {purpose}.",
             "The workspace is kept.", Fault.Nobody)
@@ -227,6 +237,8 @@ internal sealed class WorkCapture(
     private FailureException Failed(string purpose, CommandResult result) =>
         GitFolder.Defect(directory.Workspace) is { } defect
         ? Repository(defect)
+        : IsNoRoom(result.Error)
+        ? NoRoom(purpose)
         : new FailureException(
             "capture_git_failed",
             $"Git was to {purpose}, and ended with "
@@ -248,4 +260,8 @@ internal sealed class WorkCapture(
 /// <summary>What bounds a capture besides its time limit.</summary>
 /// <param name="Since">When the run began: commits from before it are not the run's.</param>
 /// <param name="StopAsked">Whether it is to be given up.</param>
-internal sealed record CaptureBounds(DateTimeOffset Since, Func<bool> StopAsked);
+internal sealed record CaptureBounds(DateTimeOffset Since, Func<bool> StopAsked)
+{
+    /// <summary>Whether the disk has too little room left for more.</summary>
+    public Func<bool> IsFull { get; init; } = () => false;
+}

@@ -76,6 +76,30 @@ internal static class PolicySettings
             Bind = (options, value) =>
                 value.Bytes(16 * Mebi, Mebi * Mebi) is { } bytes ? options with { TempBytes = bytes } : null,
         },
+        new()
+        {
+            Variable = "BERTH_DISK",
+            Key = "disk",
+            Unit = "bytes",
+            Range = "16M to 1024G (K, M and G are understood)",
+            Default = "no limit",
+            Description = "How much workspace, HOME and artefacts folder of a run may hold; with more it is stopped.",
+            Bind = (options, value) => value.Bytes(16 * Mebi, Mebi * Mebi) is { } bytes
+                ? options with { Disk = options.Disk with { Most = bytes } }
+                : null,
+        },
+        new()
+        {
+            Variable = "BERTH_DISK_STOP",
+            Key = "diskStop",
+            Unit = "bytes",
+            Range = "0 to 1024G (K, M and G are understood)",
+            Default = "256M, or a twentieth of a disk of less than 5 GiB",
+            Description = "With less room on the disk of its directory a run is stopped, and what it did is kept.",
+            Bind = (options, value) => value.Bytes(0, Mebi * Mebi) is { } bytes
+                ? options with { Disk = options.Disk with { Stop = bytes } }
+                : null,
+        },
     ];
 
     private static List<T>? Each<T>(IReadOnlyList<string> words, Func<string, T?> read)

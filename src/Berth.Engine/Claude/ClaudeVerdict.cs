@@ -146,6 +146,10 @@ internal sealed record ClaudeVerdict
                 return (ClaudeEnd.IdleStopped, ExitFailures.IdleStopped);
             case ExitCause.SupervisorStopped:
                 return (ClaudeEnd.Stopped, ExitFailures.Stopped);
+            case ExitCause.DiskFull:
+                return (ClaudeEnd.Stopped, ExitFailures.DiskFull);
+            case ExitCause.DiskLimit:
+                return (ClaudeEnd.Stopped, ExitFailures.DiskLimit);
         }
 
         // The counters only say that a limit was hit by somebody in the run; a tool's death by it is no failure of the

@@ -58,6 +58,20 @@ internal static class ExitFailures
         "Raise the memory limit, or make the run's commands use less.",
         Fault.User);
 
+    /// <summary>The disk had too little room left.</summary>
+    public static Failure DiskFull { get; } = new(
+        "disk_full",
+        "The disk of the run had too little room left (BERTH_DISK_STOP), and the run was stopped.",
+        "Free some space; berth cleanup --all removes what ended runs have left. What it had done until then is kept.",
+        Fault.Operator);
+
+    /// <summary>The run's own bound of disk.</summary>
+    public static Failure DiskLimit { get; } = new(
+        "disk_limit",
+        "The run's files held more than BERTH_DISK allows, and the run was stopped.",
+        "Raise the limit, or make the run's commands write less. What it had done until then is kept.",
+        Fault.User);
+
     /// <summary>The limit of processes.</summary>
     public static Failure ProcessLimit(ExitRecord exit) => new(
         "process_limit",

@@ -12,6 +12,7 @@ internal static class OwnedExecutions
     [
         "home", "gateway", "capture", "agent", PrivateEtc.FolderName, RunDirectory.ControlSocketName,
         "secrets.json", "workspace.lock", WarmSlot.FileName, RunDirectory.ArtifactsInsideName,
+        RunDirectory.ExitReserveName,
     ];
 
     /// <summary>The run directories there are, by name.</summary>

@@ -96,6 +96,7 @@ internal sealed partial class GitProgram
             .. NothingRun, "--end-of-options", range,
         ]) with
         {
+            IsAgents = true,
             OutputStream = output,
             MaxOutputBytes = long.MaxValue,
             Timeout = timeout,
@@ -105,7 +106,11 @@ internal sealed partial class GitProgram
     /// <summary>How many commits are in one history and not in the other.</summary>
     internal Task<GitResult> CountCommitsAsync(
         string gitFolder, string range, TimeSpan timeout, CancellationToken cancellation) => RunAsync(
-        GitRepository.Ours(gitFolder).Call("rev-list", "--count", "--end-of-options", range) with { Timeout = timeout },
+        GitRepository.Ours(gitFolder).Call("rev-list", "--count", "--end-of-options", range) with
+        {
+            IsAgents = true,
+            Timeout = timeout,
+        },
         cancellation);
 
     /// <summary>The newest commits of a range: id, NUL, subject, NUL.</summary>
@@ -116,6 +121,7 @@ internal sealed partial class GitProgram
             "--no-mailmap",
             string.Create(CultureInfo.InvariantCulture, $"--max-count={most}"), "--end-of-options", range) with
         {
+            IsAgents = true,
             Timeout = timeout,
         },
         cancellation);
@@ -128,6 +134,7 @@ internal sealed partial class GitProgram
             "diff-tree", "-r", "-z", "-M", "-l1000", "--raw", "--numstat", .. NothingRun, "--end-of-options", from, to,
         ]) with
         {
+            IsAgents = true,
             Timeout = timeout,
         },
         cancellation);
@@ -172,6 +179,7 @@ internal sealed partial class GitProgram
         CancellationToken cancellation) => RunAsync(
         repository.Call(arguments) with
         {
+            IsAgents = true,
             OutputStream = output.Stream,
             MaxOutputBytes = output.Most,
             Timeout = TimeSpan.FromMinutes(10),

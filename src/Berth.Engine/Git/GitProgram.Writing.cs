@@ -50,6 +50,7 @@ internal sealed partial class GitProgram
         repository.Call(
             "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=", "--", location, reference) with
         {
+            IsAgents = true,
             Timeout = timeout,
         },
         cancellation);
@@ -62,6 +63,7 @@ internal sealed partial class GitProgram
             $"--force-with-lease=refs/heads/{push.Branch}:", "--", push.Location,
             $"{push.Commit}:refs/heads/{push.Branch}") with
         {
+            IsAgents = true,
             Remote = push.Location,
             Timeout = push.Timeout,
         },
@@ -114,6 +116,7 @@ internal sealed partial class GitProgram
             "index-pack", "--stdin", "--fix-thin", Strictness,
             string.Create(CultureInfo.InvariantCulture, $"--max-input-size={most}")) with
         {
+            IsAgents = true,
             InputStream = pack,
             Timeout = timeout,
         },

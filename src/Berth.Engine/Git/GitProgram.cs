@@ -37,6 +37,18 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
 
     private static readonly string[] HardeningArguments = [.. Hardening.SelectMany(setting => new[] { "-c", setting })];
 
+    // What an agent has packed unfolds to any size: 65 KB of deltas are 3 GiB. A blob above the threshold is streamed,
+    // so the bound is for what has to be whole in memory.
+    private const long MostMemory = 1024L * 1024 * 1024;
+
+    private static readonly string[] Frugal =
+    [
+        "core.bigFileThreshold=64m", "core.packedGitLimit=256m", "core.packedGitWindowSize=32m",
+        "core.deltaBaseCacheLimit=64m", "pack.threads=1", "pack.windowMemory=128m", "pack.deltaCacheSize=64m",
+    ];
+
+    private static readonly string[] FrugalArguments = [.. Frugal.SelectMany(setting => new[] { "-c", setting })];
+
     private readonly Lazy<GitPlace> place = new(() => GitPlace.Find(options));
 
     /// <summary>The version of git, as it says it itself.</summary>
@@ -57,7 +69,11 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
             new ProcessRequest
             {
                 FileName = here.Program,
-                Arguments = [.. HardeningArguments, .. access?.Arguments ?? [], .. call.Where, .. call.Arguments],
+                Arguments =
+                [
+                    .. HardeningArguments, .. call.IsAgents ? FrugalArguments : [], .. access?.Arguments ?? [],
+                    .. call.Where, .. call.Arguments,
+                ],
                 Environment = EnvironmentOf(access?.Environment ?? here.Environment, call),
                 WorkingDirectory = "/",
                 Timeout = call.Timeout ?? QuickTimeout,
@@ -66,6 +82,7 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
                 OutputStream = call.OutputStream,
                 MaxOutputBytes = call.MaxOutputBytes,
                 Started = call.Started,
+                MemoryBytes = call.IsAgents ? MostMemory : null,
             },
             cancellation).ConfigureAwait(false);
         if (process.End == ProcessEnd.Cancelled)
@@ -120,6 +137,9 @@ internal sealed record GitCall
     /// <summary>Whether it goes there as the user himself would, with his own configuration, if we have no
     /// credential.</summary>
     internal bool AsUser { get; init; }
+
+    /// <summary>Whether it reads what an agent has made, and so has a bound on its memory.</summary>
+    internal bool IsAgents { get; init; }
 
     internal TimeSpan? Timeout { get; init; }
 

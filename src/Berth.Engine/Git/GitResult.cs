@@ -44,6 +44,9 @@ internal enum GitProblem
     /// <summary>No space, or no quota, is left.</summary>
     DiskFull,
 
+    /// <summary>Its memory was not enough: what an agent has made is read under a bound.</summary>
+    OutOfMemory,
+
     /// <summary>The file system does not let us.</summary>
     Permission,
 
@@ -66,6 +69,7 @@ internal sealed partial record GitResult(GitProblem Problem, ProcessResult Proce
     private static readonly (GitProblem Problem, string[] Words)[] Signs =
     [
         (GitProblem.DiskFull, ["No space left on device", "Disk quota exceeded", "write error: No space"]),
+        (GitProblem.OutOfMemory, ["Out of memory", "out of memory", "Cannot allocate memory", "unable to mmap"]),
         (GitProblem.ObjectFormat, ["mismatched algorithms", "unsupported object format",
             "unknown repository extension"]),
         (GitProblem.Corrupt, ["is corrupt", "corrupt loose", "inflate:", "does not match index", "is far too short"]),

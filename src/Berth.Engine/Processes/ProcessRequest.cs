@@ -38,6 +38,9 @@ internal sealed record ProcessRequest
     /// <summary>How much of standard error is kept. Default 64 KiB.</summary>
     public int MaxErrorBytes { get; init; } = 64 * 1024;
 
+    /// <summary>How much private memory it may have, and each that it starts, in bytes. Default no bound.</summary>
+    public long? MemoryBytes { get; init; }
+
     /// <summary>How long its group has between SIGTERM and SIGKILL. Default 2 s.</summary>
     public TimeSpan TermGrace { get; init; } = TimeSpan.FromSeconds(2);
 

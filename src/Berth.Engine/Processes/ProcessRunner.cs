@@ -54,6 +54,11 @@ internal sealed class ProcessRunner(TimeProvider time)
 
         using (child)
         {
+            if (request.MemoryBytes is { } most)
+            {
+                ProcessMemory.Bound(child.Id, most);
+            }
+
             request.Started?.Invoke(child.Id);
             return await WaitAsync(child, request, started, soft).ConfigureAwait(false);
         }

@@ -60,10 +60,12 @@ internal static class DatabaseFailures
         "It must belong to the user that Berth runs as, with its folder; is its file system mounted read-only?",
         Fault.Operator);
 
-    private static Failure IsFull { get; } = new(
+    /// <summary>There is no room for it.</summary>
+    public static Failure IsFull { get; } = new(
         "database_full",
         "There is no room to write the database.",
-        "Free some space on its disk; berth cleanup --all removes old workspaces.",
+        "Free some space on its disk; berth cleanup --all removes what ended runs have left, and berth cancel --force "
+        + "stops a run that fills it.",
         Fault.Operator);
 
     private static Failure IsCorrupt { get; } = new(

@@ -42,10 +42,25 @@ internal sealed class SqliteDatabase : Database
     public static SqliteDatabase Open(string path)
     {
         var database = new SqliteDatabase(path);
+        var room = new DatabaseRoom(path);
         try
         {
-            database.Migrate();
+            try
+            {
+                database.Migrate();
+            }
+            catch (SqliteException error) when (room.IsLacking(error) && room.GiveBack())
+            {
+                database.Migrate();
+            }
+
+            room.Take();
             return database;
+        }
+        catch (SqliteException error) when (room.IsLacking(error))
+        {
+            var full = DatabaseFailures.IsFull;
+            throw new FailureException(full with { Message = $"{full.Message} {path}: {error.Message}" }, error);
         }
         catch (SqliteException error)
         {

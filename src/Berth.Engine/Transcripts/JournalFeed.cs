@@ -17,6 +17,7 @@ internal sealed class JournalFeed : IAsyncDisposable
     private const int LongestEnd = 1024;
     private const int Chunk = 64 * 1024;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan Coalesced = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan OverInterval = TimeSpan.FromSeconds(1);
 
     private readonly string path;
@@ -88,13 +89,22 @@ internal sealed class JournalFeed : IAsyncDisposable
     {
         // There may be much to look through, and whoever opens this is not to wait for it.
         await Task.Yield();
-        using var ticks = new PeriodicTimer(Pause, time);
+        using var watch = FolderWatch.Open(Path.GetDirectoryName(path)!, Path.GetFileName(path));
         try
         {
+            var change = watch?.Next;
             Look();
             first.SetResult();
-            while (!isAtEnd && await ticks.WaitForNextTickAsync(done.Token))
+            while (!isAtEnd)
             {
+                await FolderWatch.WaitAsync(change, watch is null ? Pause : OverInterval, time, done.Token);
+                if (watch is not null)
+                {
+                    // A journal that grows all the time is looked at as often as one without a watch.
+                    await Task.Delay(Coalesced, time, done.Token);
+                }
+
+                change = watch?.Next;
                 Look();
             }
         }
@@ -117,7 +127,7 @@ internal sealed class JournalFeed : IAsyncDisposable
             length = now;
             Scan();
         }
-        else if (time.GetElapsedTime(lookedAt) > OverInterval)
+        else if (time.GetElapsedTime(lookedAt) >= OverInterval)
         {
             lookedAt = time.GetTimestamp();
             isAtEnd |= isOver();

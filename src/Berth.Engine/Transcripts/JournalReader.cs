@@ -25,6 +25,9 @@ internal sealed class JournalReader(TimeProvider time)
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(25);
 
+    // A writer that was killed changes no file, and is looked for this often.
+    private static readonly TimeSpan WatchedPause = TimeSpan.FromSeconds(2);
+
     /// <summary>Gives the entries after a position.</summary>
     /// <param name="directory">The run's.</param>
     /// <param name="after">The number of the last entry seen already; 0 for all.</param>
@@ -39,9 +42,12 @@ internal sealed class JournalReader(TimeProvider time)
             [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var lines = new JournalLines(directory.JournalFile);
+        using var watch = ended is null ? null : FolderWatch.Open(
+            directory.Root, Path.GetFileName(directory.JournalFile), Path.GetFileName(directory.ExitFile));
         var quietSince = time.GetTimestamp();
         while (true)
         {
+            var change = watch?.Next;
             var last = ended is null || ended();
             var foundNew = false;
             while (lines.Next() is { } line)
@@ -71,7 +77,11 @@ internal sealed class JournalReader(TimeProvider time)
             }
             else
             {
-                await Task.Delay(PauseAfter(time.GetElapsedTime(quietSince)), time, cancellationToken);
+                // What follows the last entry closely is looked for soon, and the file is watched once it is quiet.
+                var pause = PauseAfter(time.GetElapsedTime(quietSince));
+                var isWatched = change is not null && pause > ShortestPause;
+                await FolderWatch.WaitAsync(
+                    isWatched ? change : null, isWatched ? WatchedPause : pause, time, cancellationToken);
             }
         }
     }

@@ -49,6 +49,10 @@ internal static class GitFailures
     {
         GitProblem.DiskFull =>
             ("disk_full", "Free some space ('berth cleanup' removes old runs), then run it again.", Fault.Operator),
+        GitProblem.OutOfMemory => ("git_memory",
+            "An object of the run unfolds to more than the 1 GiB that git may have on the host. "
+            + "Its workspace or branch has it.",
+            Fault.Agent),
         GitProblem.TimedOut => ("git_timed_out",
             "The repository or the machine is too slow for the time limit; try again.", Fault.Operator),
         GitProblem.Permission =>

@@ -75,7 +75,7 @@ public static class AtomicFile
         path,
         new FileStreamOptions { Mode = mode, Access = FileAccess.Write, UnixCreateMode = Private, BufferSize = 0 });
 
-    private static void SyncFolder(string folder)
+    internal static void SyncFolder(string folder)
     {
         var descriptor = Libc.Open(folder, Libc.ReadOnly | Libc.CloseOnExec, 0);
         if (descriptor < 0)

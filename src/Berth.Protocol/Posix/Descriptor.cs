@@ -96,6 +96,25 @@ public static unsafe class Descriptor
     /// <summary>Cuts a file to a length.</summary>
     public static bool Truncate(SafeFileHandle handle, long length) => Libc.Truncate(Number(handle), length) == 0;
 
+    /// <summary>Takes room on the disk for a part of a file, and leaves its length as it is.</summary>
+    /// <returns>0, or the error number: <see cref="NoSpace"/>, or one that says that it cannot be done here.</returns>
+    public static int Allocate(SafeFileHandle handle, long offset, long length)
+    {
+        const int KeepSize = 1;
+        while (true)
+        {
+            if (Libc.Allocate(Number(handle), KeepSize, offset, length) == 0)
+            {
+                return 0;
+            }
+
+            if (Marshal.GetLastPInvokeError() is not Libc.Interrupted and var error)
+            {
+                return error;
+            }
+        }
+    }
+
     /// <summary>Flushes a file to disk.</summary>
     public static bool Sync(SafeFileHandle handle) => Libc.Sync(Number(handle)) == 0;
 

@@ -18,11 +18,16 @@ public sealed record FileStatus(
     private const int ModeAt = 28;
     private const int InodeAt = 32;
     private const int LengthAt = 40;
+    private const int BlocksAt = 48;
+    private const int BlockBytes = 512;
     private const int MajorAt = 136;
     private const int MinorAt = 140;
     private const uint WantBasic = 0x7ff;
     private const int KindBits = 0xF000;
     private const int PermissionBits = 0xFFF;
+
+    /// <summary>How many bytes it takes on the disk.</summary>
+    public long Taken { get; private init; }
 
     /// <summary>Asks for an entry by its name in a folder, or for what is open itself where the name is
     /// empty.</summary>
@@ -55,7 +60,10 @@ public sealed record FileStatus(
             BinaryPrimitives.ReadInt64LittleEndian(status[LengthAt..]),
             BinaryPrimitives.ReadUInt32LittleEndian(status[LinksAt..]),
             ((ulong)major << 32) | minor,
-            BinaryPrimitives.ReadUInt64LittleEndian(status[InodeAt..]));
+            BinaryPrimitives.ReadUInt64LittleEndian(status[InodeAt..]))
+        {
+            Taken = BinaryPrimitives.ReadInt64LittleEndian(status[BlocksAt..]) * BlockBytes,
+        };
     }
 }
 

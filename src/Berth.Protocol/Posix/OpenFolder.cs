@@ -59,6 +59,18 @@ public sealed class OpenFolder : IDisposable
         return 0;
     }
 
+    /// <summary>Opens a folder in this one, with its permissions as they are.</summary>
+    /// <returns>The folder, or null where it cannot be opened.</returns>
+    public OpenFolder? EnterAsItIs(ReadOnlySpan<byte> name)
+    {
+        var descriptor = FolderCalls.OpenAt(
+            Descriptor,
+            Terminated(name),
+            Libc.ReadOnly | FolderCalls.Folder | FolderCalls.NoFollow | Libc.CloseOnExec,
+            0);
+        return descriptor >= 0 ? new OpenFolder(descriptor) : null;
+    }
+
     /// <summary>Opens a plain file of this folder for reading; nothing else, whatever the name leads to.</summary>
     /// <returns>The file, or null where there is none that can be opened.</returns>
     public SafeFileHandle? OpenFile(ReadOnlySpan<byte> name)

@@ -79,7 +79,7 @@ internal sealed class RunEndpoints(
         var force = context.Request.Query["force"] is ["true"];
         if (!run.State.IsFinal())
         {
-            engine.RequestCancel(run.Id, force);
+            await engine.RequestCancelAsync(run.Id, force, context.RequestAborted);
             Note(context, force ? "run.kill" : "run.cancel", run.Id);
             dispatcher.Wake();
         }

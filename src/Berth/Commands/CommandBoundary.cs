@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Berth.Engine.Storage;
 using Berth.Protocol;
+using Berth.Protocol.Posix;
 
 namespace Berth.Commands;
 
@@ -31,7 +32,17 @@ internal static class CommandBoundary
             // The reader of our output has gone, as in `berth logs … | head`; there is nobody to tell.
             return ExitCodes.SentAway + BrokenPipe;
         }
+        catch (IOException full) when (DiskSpace.IsFull(full))
+        {
+            return FailureReport.Show(surroundings, NoRoom(full), json: false);
+        }
     }
+
+    private static Failure NoRoom(IOException full) => new(
+        "disk_full",
+        $"Something could not be written, perhaps the output of this command: {full.Message.TrimEnd('.')}.",
+        "Free some space on the disk, and try again; berth cleanup --all removes what ended runs have left.",
+        Fault.Operator);
 
     /// <summary>
     /// Whether an error says that the reader of our output has gone: of a pipe, or a terminal that was closed.

@@ -114,7 +114,7 @@ internal static class DemoCommand
             }
 
             // Without us there is no model for it to speak to.
-            engine.RequestCancel(run.Id, force: true);
+            await engine.RequestCancelAsync(run.Id, force: true, CancellationToken.None);
             using var limit = new CancellationTokenSource(StopLimit, Surroundings.Time);
             try
             {

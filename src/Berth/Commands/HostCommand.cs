@@ -25,7 +25,9 @@ internal static class HostCommand
             using var interrupt = Stopping(PosixSignal.SIGINT, stop);
 
             // It asks for no other host: it is one, and the one that starts it has just looked.
-            var engine = BerthEngine.Open(Settings.Bind(surroundings), surroundings.Time);
+            var options = Settings.Bind(surroundings);
+            var engine = BerthEngine.Open(options, surroundings.Time);
+            await using var home = new HomeWatch(options.Home, stop, surroundings.Time);
             await engine.HostAsync(engine.Resolve(parsed.GetRequiredValue(run)).Id, stop.Token);
             return ExitCodes.Succeeded;
         }));

@@ -30,10 +30,10 @@ internal sealed class HomeRuns(BerthEngine engine) : IRunService
 
     public Task<RunView> WaitAsync(string id, CancellationToken cancel) => engine.WaitAsync(id, cancel);
 
-    public Task<RunView> CancelAsync(string id, bool force, CancellationToken cancel)
+    public async Task<RunView> CancelAsync(string id, bool force, CancellationToken cancel)
     {
-        engine.RequestCancel(id, force);
-        return Task.FromResult(engine.Resolve(id));
+        await engine.RequestCancelAsync(id, force, cancel);
+        return engine.Resolve(id);
     }
 
     public Task<MessageReceipt> SendAsync(string id, RunMessage message, CancellationToken cancel) =>

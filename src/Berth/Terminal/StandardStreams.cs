@@ -43,7 +43,7 @@ internal sealed record StandardStreams
             RawOutput = output,
             Output = Writer(output),
             OutputIsTerminal = !Console.IsOutputRedirected,
-            Error = Writer(Open(2)),
+            Error = Writer(new ErrorOutput(Open(2))),
             ErrorIsTerminal = !Console.IsErrorRedirected,
             Width = ConsoleWidth,
         };

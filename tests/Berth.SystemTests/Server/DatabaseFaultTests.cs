@@ -78,13 +78,13 @@ public sealed class DatabaseFaultTests
 
             var refused = Problem(
                 HttpStatusCode.ServiceUnavailable,
-                await server.AskAsync(HttpMethod.Post, $"/api/v1/runs/{id}/cancel", Soon));
+                await server.AskAsync(HttpMethod.Post, "/api/v1/runs", Soon, server.Body("text Done.")));
             var shown = await server.ShowAsync(id, Soon);
             home.Empty();
             home.Home.LetGo(id);
             var run = await server.FinalAsync(id, Soon);
 
-            Assert.Equal("database_full", refused.GetProperty("code").GetString());
+            Assert.Equal("disk_low", refused.GetProperty("code").GetString());
             Assert.Equal("running", shown.GetProperty("state").GetString());
             Assert.Equal("succeeded", run.GetProperty("state").GetString());
         }
@@ -202,6 +202,7 @@ public sealed class DatabaseFaultTests
             await ToolAsync("mount", "-t", "tmpfs", "-o", size, "berth-test", home.Home);
             isMounted = true;
             home.Set("BERTH_MIN_DISK", "1M");
+            home.Set("BERTH_DISK_STOP", "0");
         }
 
         public void Fill()
