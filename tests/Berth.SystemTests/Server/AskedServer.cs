@@ -99,7 +99,7 @@ internal sealed class AskedServer : IAsyncDisposable
 
     /// <summary>Sends bytes as the body, which may be good by chance: no answer is a defect, and each refusal is in
     /// words.</summary>
-    public async Task AnswersAsync(ApiOperation operation, byte[] body, string what)
+    public async Task AnswersAsync(ApiOperation operation, byte[] body)
     {
         using var request = Calls.Request(operation, Server.Token);
         request.Content = new ByteArrayContent(body);
@@ -107,7 +107,7 @@ internal sealed class AskedServer : IAsyncDisposable
         using var response = await http.SendAsync(request, TestContext.Current.CancellationToken);
         var status = (int)response.StatusCode;
         var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-        Assert.True(status < 500, $"{operation}, {what}: {status} {text} for {Encoding.UTF8.GetString(body)}");
+        Assert.True(status < 500, $"{operation}: {status} {text} for {Encoding.UTF8.GetString(body)}");
         if (status >= 400)
         {
             AssertProblem(text, status);

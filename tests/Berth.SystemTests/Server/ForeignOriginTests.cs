@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text;
-using Berth.SystemTests.EndToEnd;
 using Xunit;
 
 namespace Berth.SystemTests.Server;

@@ -1,6 +1,5 @@
 using System.Net.Http.Headers;
 using System.Text.Json;
-using Berth.SystemTests.EndToEnd;
 using Xunit;
 
 namespace Berth.SystemTests.Server;
@@ -46,7 +45,7 @@ public sealed class LeavingTests
                 ? "/api/v1/workflows/implement" : calls.PathOf(each))
             .Concat(names.Select(name => $"/api/v1/runs/{id}/artifacts/{Uri.EscapeDataString(name)}"
                 .Replace("%2F", "/", StringComparison.Ordinal)))
-            .Append($"/api/v1/runs?limit=10").Distinct(StringComparer.Ordinal).ToList();
+            .Append("/api/v1/runs?limit=10").Distinct(StringComparer.Ordinal).ToList();
         foreach (var address in addresses)
         {
             foreach (var accept in new[] { "application/json", "application/x-ndjson", "text/event-stream", "*/*" })

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Berth.Engine;
-using Berth.Engine.Git;
 using Berth.Engine.Network;
 using Berth.Protocol;
 using Xunit;
