@@ -65,12 +65,12 @@ internal sealed class GitFolderLook(string workspace, CaptureFindings findings)
         return EntriesOf(modules).Any();
     }
 
-    /// <summary>Whether files are hidden by a list that is the agent's own, and not the repository's.</summary>
-    internal bool HasExcludes()
+    /// <summary>Whether <c>.git/info</c> has a list that is the agent's own, and not the repository's.</summary>
+    internal bool HasFile(ReadOnlySpan<byte> name)
     {
         using var folder = OpenFolder.Open(git);
         using var info = Enter(folder, "info"u8);
-        return info?.Look("exclude"u8) is not null && !IsComment(info, "exclude"u8);
+        return info?.Look(name) is not null && !IsComment(info, name);
     }
 
     /// <summary>The linked worktrees.</summary>

@@ -36,17 +36,23 @@ internal sealed class StagedWork(CaptureGit git, WorkTree tree, CaptureFindings 
     private readonly List<string> assumed = [];
     private bool isSparse;
     private bool hasExcludes;
+    private bool hasAttributes;
 
     /// <summary>The objects that staging made and that are on no branch: nothing of the agent's.</summary>
     internal IReadOnlyCollection<string> Unused => untouched.Unused;
 
+    /// <summary>Whether files may have attributes, by which git changes them or leaves them to other
+    /// programs.</summary>
+    internal bool HasAttributes => hasAttributes;
+
     /// <summary>Stages and commits it.</summary>
     /// <param name="apart">Paths in it that are worktrees of this repository, and committed on their own.</param>
-    /// <param name="excludes">Whether the agent has a list of its own of files to ignore.</param>
+    /// <param name="look">What is in the repository's <c>.git</c>.</param>
     /// <returns>Whether there was something to commit.</returns>
-    internal bool Commit(IReadOnlyCollection<string> apart, bool excludes)
+    internal bool Commit(IReadOnlyCollection<string> apart, GitFolderLook look)
     {
-        hasExcludes = excludes;
+        hasExcludes = look.HasFile("exclude"u8);
+        hasAttributes = look.HasFile("attributes"u8);
         ReadIndex();
         var walk = Walk();
         var nested = walk.Nested.Where(path => !apart.Contains(path, StringComparer.Ordinal)).ToList();
@@ -63,7 +69,12 @@ internal sealed class StagedWork(CaptureGit git, WorkTree tree, CaptureFindings 
             findings.Keep(trouble);
         }
 
-        untouched.TakeBack();
+        hasAttributes |= walk.HasAttributes || tree.Outside is null;
+        if (hasAttributes)
+        {
+            untouched.TakeBack();
+        }
+
         var committed = CommitStaged();
         if (unmerged.Count > 0)
         {

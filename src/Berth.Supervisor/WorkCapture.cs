@@ -19,7 +19,7 @@ internal sealed class WorkCapture(
     private readonly CaptureGit git = new(step, directory, processes, time, redactor, bounds);
     private readonly CaptureFindings findings = new();
     private readonly HashSet<string> unused = new(StringComparer.Ordinal);
-    private bool hasExcludes;
+    private bool hasAttributes;
 
     /// <summary>Ends what git left running. Default: every process that is below this one.</summary>
     internal Action? EndOthers { get; init; }
@@ -34,8 +34,7 @@ internal sealed class WorkCapture(
             var look = new GitFolderLook(directory.Workspace, findings);
             var unfinished = look.Unfinished();
             var worktrees = look.Worktrees();
-            hasExcludes = look.HasExcludes();
-            var committed = CommitAll(worktrees);
+            var committed = CommitAll(look, worktrees);
             if (unfinished.Count > 0)
             {
                 findings.Say($"The agent ended in the middle of {string.Join(" and ", unfinished)}.");
@@ -48,12 +47,12 @@ internal sealed class WorkCapture(
                 head = StrayHead(notice);
             }
 
-            if (head is not null)
+            if (head is not null && hasAttributes)
             {
                 new RawLfsFiles(git, findings).Say();
             }
 
-            var inventory = TakeStock(look, worktrees);
+            var inventory = TakeStock(look, worktrees, head);
             if (head is null && inventory.Names.Count == 0)
             {
                 return new CaptureRecord(CaptureState.Unchanged, Failure: findings.Incomplete)
@@ -80,7 +79,7 @@ internal sealed class WorkCapture(
         }
     }
 
-    private bool CommitAll(IReadOnlyList<LinkedWorktree> worktrees)
+    private bool CommitAll(GitFolderLook look, IReadOnlyList<LinkedWorktree> worktrees)
     {
         var inside = step.Workspace + "/";
         List<string> apart =
@@ -90,25 +89,26 @@ internal sealed class WorkCapture(
                select tree.Path![inside.Length..],
         ];
         var main = new WorkTree(directory.Workspace, step.Workspace, $"{step.Workspace}/.git");
-        var committed = Commit(main, apart);
+        var committed = Commit(look, main, apart);
         foreach (var tree in worktrees)
         {
-            CommitLinked(tree, inside);
+            CommitLinked(look, tree, inside);
         }
 
         return committed;
     }
 
-    private bool Commit(WorkTree tree, IReadOnlyCollection<string> apart)
+    private bool Commit(GitFolderLook look, WorkTree tree, IReadOnlyCollection<string> apart)
     {
         var staged = new StagedWork(git, tree, findings, bounds.Since);
-        var committed = staged.Commit(apart, hasExcludes);
+        var committed = staged.Commit(apart, look);
+        hasAttributes |= staged.HasAttributes;
         unused.UnionWith(staged.Unused);
         return committed;
     }
 
     // One in the workspace is committed like the workspace. Of one elsewhere the files may be gone with the sandbox.
-    private void CommitLinked(LinkedWorktree tree, string inside)
+    private void CommitLinked(GitFolderLook look, LinkedWorktree tree, string inside)
     {
         var shown = RawPath.Show(tree.Path ?? tree.Id);
         if (tree.Path is null)
@@ -124,7 +124,7 @@ internal sealed class WorkCapture(
         try
         {
             var folder = $"{step.Workspace}/.git/worktrees/{RawPath.ToText(tree.Id)}";
-            _ = Commit(new WorkTree(outside, RawPath.ToText(tree.Path), folder), []);
+            _ = Commit(look, new WorkTree(outside, RawPath.ToText(tree.Path), folder), []);
         }
         catch (FailureException failed) when (!git.IsOver)
         {
@@ -133,9 +133,10 @@ internal sealed class WorkCapture(
         }
     }
 
-    private WorkInventory TakeStock(GitFolderLook look, IReadOnlyList<LinkedWorktree> worktrees)
+    private WorkInventory TakeStock(
+        GitFolderLook look, IReadOnlyList<LinkedWorktree> worktrees, string? head)
     {
-        var inventory = new WorkInventory(git, look, findings);
+        var inventory = new WorkInventory(git, look, findings) { Head = head };
         if (look.HasModules())
         {
             findings.Keep("repositories of submodules in .git/modules");

@@ -26,13 +26,15 @@ internal sealed class WorkInventory(CaptureGit git, GitFolderLook look, CaptureF
     ];
 
     private readonly Dictionary<string, string> names = new(StringComparer.Ordinal);
-    private bool? hasHead;
     private HashSet<string> atHead = [];
     private HashSet<string> taken = [];
 
     /// <summary>What is to be in the bundle beside HEAD: names below <see cref="WorkRefs.Prefix"/>, and what they lead
     /// to.</summary>
     internal IReadOnlyDictionary<string, string> Names => names;
+
+    /// <summary>The commit at HEAD where it is new, else null.</summary>
+    internal required string? Head { get; init; }
 
     /// <summary>Finds it, and gives it names.</summary>
     /// <param name="worktrees">The worktrees whose heads count too.</param>
@@ -43,7 +45,11 @@ internal sealed class WorkInventory(CaptureGit git, GitFolderLook look, CaptureF
         var heads = worktrees.Select(tree => (tree.Id, Commit: HeadOf(tree.Id))).Where(head => head.Commit is not null)
             .ToList();
         var stashes = refs.Exists(one => one.Name is "refs/stash") ? Stashes() : [];
-        atHead = Reachable(["HEAD"], objects: false);
+        if (heads.Count > 0 || refs.Exists(one => !IsKnown(one.Commit)))
+        {
+            atHead = Reachable(["HEAD"], objects: false);
+        }
+
         IEnumerable<string> tips =
             [.. refs.Select(one => one.Id), .. heads.Select(head => head.Commit!), .. stashes];
         taken = Reachable(["HEAD", .. tips], objects: true);
@@ -155,7 +161,7 @@ internal sealed class WorkInventory(CaptureGit git, GitFolderLook look, CaptureF
             return;
         }
 
-        if (isTag && (type is "tag" || IsNew(commit) || atHead.Contains(commit)))
+        if (isTag && (type is "tag" || IsNew(commit) || IsAtHead(commit)))
         {
             Add("tags", name["refs/tags/".Length..], id);
         }
@@ -170,7 +176,13 @@ internal sealed class WorkInventory(CaptureGit git, GitFolderLook look, CaptureF
     }
 
     // Not the base's, and not HEAD's.
-    private bool IsNew(string commit) => taken.Contains(commit) && !atHead.Contains(commit);
+    private bool IsNew(string commit) => taken.Contains(commit) && !IsAtHead(commit);
+
+    private bool IsAtHead(string commit) =>
+        atHead.Contains(commit) || string.Equals(commit, Head, StringComparison.Ordinal);
+
+    private bool IsKnown(string commit) => string.Equals(commit, Head, StringComparison.Ordinal)
+        || string.Equals(commit, git.Step.BaseCommit, StringComparison.Ordinal);
 
     private void Add(string kind, string name, string id)
     {
@@ -193,7 +205,7 @@ internal sealed class WorkInventory(CaptureGit git, GitFolderLook look, CaptureF
     private HashSet<string> Reachable(IEnumerable<string> tips, bool objects)
     {
         var found = new HashSet<string>(StringComparer.Ordinal);
-        var lines = tips.Where(tip => tip is not "HEAD" || HasHead()).ToList();
+        var lines = tips.Where(tip => tip is not "HEAD" || Head is not null).ToList();
         if (lines.Count == 0)
         {
             return found;
@@ -211,11 +223,6 @@ internal sealed class WorkInventory(CaptureGit git, GitFolderLook look, CaptureF
             id => found.Add(id));
         return found;
     }
-
-    private bool HasHead() => hasHead ??= git.Run(new GitRequest
-    {
-        Purpose = "find the head", Arguments = ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], OrBroken = true,
-    }).Code == 0;
 
     // Commits that were amended, reset or rebased away, and files that were staged once.
     private void TakeStray(IReadOnlyCollection<string> ours)

@@ -32,6 +32,9 @@ internal sealed class WorkspaceWalk(DateTimeOffset since, Func<bool> isOver)
     /// <summary>What is in each ignored path.</summary>
     internal IReadOnlyDictionary<string, IgnoredFolder> Ignored => ignored;
 
+    /// <summary>Whether any file gives attributes to others; without one git changes nothing of itself.</summary>
+    internal bool HasAttributes { get; private set; }
+
     /// <summary>Looks through a folder.</summary>
     /// <param name="root">It; nothing above is looked at.</param>
     /// <param name="ignoredPaths">Paths in it that the repository ignores; what is in them is only counted.</param>
@@ -144,6 +147,7 @@ internal sealed class WorkspaceWalk(DateTimeOffset since, Func<bool> isOver)
                 Trouble(counted, path, "is a pipe, a socket or a device");
                 break;
             case FileKind.Plain when counted is null:
+                HasAttributes |= name is ".gitattributes";
                 Mend(folder, entry, path, status);
                 break;
             default:

@@ -1,6 +1,4 @@
-using System.Globalization;
 using Berth.Protocol;
-using Berth.Protocol.Posix;
 using Xunit;
 
 namespace Berth.SystemTests.Supervisor;

@@ -190,6 +190,6 @@ public sealed partial class NothingIsLostTests
 
     [GeneratedRegex(
         @"/\.git/(.*/)?([A-Z_]*MSG|[A-Z_]*HEAD|packed-refs|index|config|rebase-[a-z]*/.*|sequencer/.*|MERGE_RR)$",
-        RegexOptions.CultureInvariant, 1000)]
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex OwnFile();
 }
