@@ -145,10 +145,14 @@ internal static class DiffCommand
                 await Write(cancel);
                 display?.Complete();
             }
-            catch (FailureException ended) when (Output.HasLostReader)
+            catch (FailureException) when (Output.HasLostReader)
             {
                 // Git was ended because nobody reads any more, and that is no failure of git's.
-                throw new IOException("The reader has gone.", ended) { HResult = CommandBoundary.Epipe };
+            }
+
+            if (Output.HasLostReader)
+            {
+                throw new IOException("The reader has gone.") { HResult = CommandBoundary.Epipe };
             }
         }
 
