@@ -1,3 +1,4 @@
+using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Berth.Protocol.Posix;
@@ -51,11 +52,11 @@ public readonly record struct JournalTail(long Bytes, long LastSeq, long TornByt
         return new JournalTail(0, 0, length);
     }
 
-    internal static uint Checksum(string path, long length)
+    internal static Crc32 Checksum(string path, long length)
     {
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         var buffer = new byte[FirstWindow];
-        uint crc = 0;
+        var crc = new Crc32();
         for (long at = 0; at < length;)
         {
             var read = RandomAccess.Read(file, buffer.AsSpan(0, (int)Math.Min(buffer.Length, length - at)), at);
@@ -64,7 +65,7 @@ public readonly record struct JournalTail(long Bytes, long LastSeq, long TornByt
                 break;
             }
 
-            crc = Crc32.Append(crc, buffer.AsSpan(0, read));
+            crc.Append(buffer.AsSpan(0, read));
             at += read;
         }
 

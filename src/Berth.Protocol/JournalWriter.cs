@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Hashing;
 using System.Text.Json;
 using Berth.Protocol.Posix;
 using Microsoft.Win32.SafeHandles;
@@ -30,6 +31,7 @@ public sealed class JournalWriter : IDisposable
     private readonly SafeFileHandle file;
     private readonly JournalLock folderLock;
     private readonly FileReserve? reserve;
+    private readonly Crc32 crc;
     private readonly TimeProvider time;
     private Redactor redactor;
     private readonly ArrayBufferWriter<byte> entry = new(4096);
@@ -57,7 +59,7 @@ public sealed class JournalWriter : IDisposable
             _ = Descriptor.Truncate(file, tail.Bytes);
         }
 
-        Crc = checksum ? JournalTail.Checksum(path, tail.Bytes) : 0;
+        crc = checksum ? JournalTail.Checksum(path, tail.Bytes) : new Crc32();
     }
 
     /// <summary>The number of the last entry.</summary>
@@ -67,7 +69,7 @@ public sealed class JournalWriter : IDisposable
     public long Bytes { get; private set; }
 
     /// <summary>The CRC-32 of the file, where the writer was opened with it.</summary>
-    public uint Crc { get; private set; }
+    public uint Crc => crc.GetCurrentHashAsUInt32();
 
     /// <summary>Bytes of data that a full disk cost.</summary>
     public long DroppedBytes { get; private set; }
@@ -393,7 +395,7 @@ public sealed class JournalWriter : IDisposable
         }
 
         Bytes += lines.Length;
-        Crc = Crc32.Append(Crc, lines);
+        crc.Append(lines);
         dirty = true;
         return true;
     }

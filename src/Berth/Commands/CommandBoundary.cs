@@ -9,6 +9,9 @@ namespace Berth.Commands;
 /// <remarks>What nobody expected goes on to the program, which catches it.</remarks>
 internal static class CommandBoundary
 {
+    /// <summary>The error number of a pipe whose reader has gone.</summary>
+    public const int Epipe = 32;
+
     private const int BrokenPipe = 13;
 
     /// <summary>Runs a command.</summary>
@@ -49,7 +52,6 @@ internal static class CommandBoundary
     /// </summary>
     public static bool IsReaderGone(IOException error)
     {
-        const int Epipe = 32;
         const int Eio = 5;
         return error.HResult is Epipe or Eio;
     }

@@ -6,6 +6,7 @@ using Berth.Engine.Git;
 using Berth.Engine.Processes;
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
+using Berth.Protocol;
 using Berth.Remote;
 using Berth.Terminal;
 
@@ -89,43 +90,24 @@ internal static class DiffCommand
 
         public async Task ShowAsync(IRunService runs, string id, DiffOrder order, CancellationToken cancel)
         {
-            var output = Surroundings.Streams.RawOutput;
-            if (!Surroundings.Streams.OutputIsTerminal && !HasColour)
-            {
-                await runs.WriteDiffAsync(id, order, output, cancel);
-                return;
-            }
+            var isTerminal = Surroundings.Streams.OutputIsTerminal;
+            var isPatch = order.Form != DiffForm.Stat;
 
             // Colours are for somebody who looks at it in the end, behind whatever pipe.
-            using var pager = Surroundings.Streams.OutputIsTerminal ? await PagerAsync(cancel) : null;
-            var changed = pager is null
-                ? await WriteAsync(runs, id, order, output, cancel)
-                : await PageAsync(pager, runs, id, order);
-            if (changed > 0)
+            using var pager = isTerminal ? await PagerAsync(cancel) : null;
+            var output = new WatchedOutput(pager?.Input ?? Surroundings.Streams.RawOutput);
+            await using var display = isTerminal || HasColour
+                ? new DiffDisplay(output, HasColour && isPatch ? new DiffColours() : null)
+                : null;
+            var writing = new Writing(
+                token => runs.WriteDiffAsync(id, order, (Stream?)display ?? output, token), output);
+            await (pager is null ? writing.RunAsync(display, cancel) : writing.PageAsync(display!, pager));
+            if (isPatch && display is { Changed: > 0 and var changed })
             {
                 Surroundings.Screen(onError: true).Write(Line.Of(
                     $"Shown as text: {Amounts.Of(changed, "control character")}. "
                         + $"What is on the screen is no patch then; berth diff {RunId.Short(id)} > FILE has the bytes.",
                     Tone.Warning));
-            }
-        }
-
-        private async Task<long> PageAsync(PagerProcess pager, IRunService runs, string id, DiffOrder order)
-        {
-            // Ctrl-C is for the pager: it ends a search there, and the diff goes on.
-            using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = true);
-            try
-            {
-                return await WriteAsync(runs, id, order, pager.Input, CancellationToken.None);
-            }
-            catch (IOException gone) when (CommandBoundary.IsReaderGone(gone))
-            {
-                // Who quits the pager has seen enough.
-                return 0;
-            }
-            finally
-            {
-                await pager.EndAsync();
             }
         }
 
@@ -149,16 +131,47 @@ internal static class DiffCommand
 
             return choice is null ? null : PagerProcess.Start(choice.Program, choice.Arguments, choice.Environment);
         }
+    }
 
-        /// <returns>How many characters were shown as something else.</returns>
-        private async Task<long> WriteAsync(
-            IRunService runs, string id, DiffOrder order, Stream output, CancellationToken cancel)
+    /// <summary>The writing of a diff.</summary>
+    /// <param name="Write">Writes it.</param>
+    /// <param name="Output">Where it goes in the end.</param>
+    private sealed record Writing(Func<CancellationToken, Task> Write, WatchedOutput Output)
+    {
+        public async Task RunAsync(DiffDisplay? display, CancellationToken cancel)
         {
-            var isPatch = order.Form != DiffForm.Stat;
-            await using var display = new DiffDisplay(output, HasColour && isPatch ? new DiffColours() : null);
-            await runs.WriteDiffAsync(id, order, display, cancel);
-            display.Complete();
-            return isPatch ? display.Changed : 0;
+            try
+            {
+                await Write(cancel);
+                display?.Complete();
+            }
+            catch (FailureException) when (Output.HasLostReader)
+            {
+                // Git was ended because nobody reads any more, and that is no failure of git's.
+            }
+
+            if (Output.HasLostReader)
+            {
+                throw new IOException("The reader has gone.") { HResult = CommandBoundary.Epipe };
+            }
+        }
+
+        public async Task PageAsync(DiffDisplay display, PagerProcess pager)
+        {
+            // Ctrl-C is for the pager: it ends a search there, and the diff goes on.
+            using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = true);
+            try
+            {
+                await RunAsync(display, CancellationToken.None);
+            }
+            catch (IOException) when (Output.HasLostReader)
+            {
+                // Who quits the pager has seen enough.
+            }
+            finally
+            {
+                await pager.EndAsync();
+            }
         }
     }
 

@@ -101,7 +101,6 @@ internal sealed class DiffDisplay(Stream output, DiffColours? colours) : Stream
         }
 
         Send();
-        output.Flush();
     }
 
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
@@ -113,6 +112,7 @@ internal sealed class DiffDisplay(Stream output, DiffColours? colours) : Stream
     private void Send()
     {
         output.Write(ready.WrittenSpan);
+        output.Flush();
         ready.ResetWrittenCount();
     }
 

@@ -25,7 +25,7 @@ public sealed class ListingTests
         var ids = all.ConvertAll(run => run.GetProperty("id").GetString()!);
         var mended = all[1];
 
-        Assert.Equal(["Hang on.", "Mend the login with [redacted]"], all.Select(Title));
+        Assert.Equal(["Hang on.", "Mend the login with ***"], all.Select(Title));
         Assert.Contains("and more", mended.GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", mended.GetRawText(), StringComparison.Ordinal);
         Assert.Equal("1", mended.GetProperty("labels").GetProperty("tier").GetString());

@@ -87,6 +87,9 @@ public sealed partial class TerminalTests
         var id = await ChangeAsync(home, "seq 1 200000 > f.txt");
         home.Set("GIT_PAGER", "head -n 1");
         var quit = await TypeAsync(home, "diff", id);
+        using var piping = home.StartProgram(
+            "/bin/bash", null, "-c", "\"$0\" diff \"$1\" | head -n 1; echo ${PIPESTATUS[0]}", home.Program, id);
+        var piped = await piping.EndAsync(Cancel);
         home.Set("GIT_PAGER", $"touch {home.Folder}/owned | true");
         home.Set("LESS", "-E");
         var shell = await TypeAsync(home, "diff", id, "--stat");
@@ -95,6 +98,7 @@ public sealed partial class TerminalTests
 
         Assert.Equal(0, quit.ExitCode);
         Assert.InRange(quit.Output.Length, 1, 1000);
+        Assert.Equal(("diff --git a/f.txt b/f.txt\n141\n", string.Empty), (piped.Output, piped.Error));
         Assert.Contains("needs a shell", shell.Output, StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(home.Folder, "owned")));
         Assert.Contains("was not found", missing.Output, StringComparison.Ordinal);

@@ -58,7 +58,7 @@ public sealed class ServerCommandTests
         var ended = await command.EndAsync(Soon);
 
         Assert.Equal(0, ended.ExitCode);
-        Assert.Contains("Done.", ended.Output, StringComparison.Ordinal);
+        Assert.Contains("Done.", ended.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.IO.Hashing;
 using System.Text;
 using System.Text.Json;
 using Berth.Protocol;
@@ -11,6 +12,10 @@ public sealed class JournalWriterTests : IDisposable
     private readonly TemporaryRun run = new();
 
     public void Dispose() => run.Dispose();
+
+    [Fact]
+    public void The_checksum_of_a_journal_is_that_of_ieee_802_3() =>
+        Assert.Equal(0xCBF43926u, Crc32.HashToUInt32("123456789"u8));
 
     [Fact]
     public void Numbers_go_on_when_the_next_writer_opens_the_journal()
@@ -49,7 +54,7 @@ public sealed class JournalWriterTests : IDisposable
         {
             second.AppendEvent("three");
             Assert.Equal(new FileInfo(run.Directory.JournalFile).Length, second.Bytes);
-            Assert.Equal(Crc32.Append(0, File.ReadAllBytes(run.Directory.JournalFile)), second.Crc);
+            Assert.Equal(Crc32.HashToUInt32(File.ReadAllBytes(run.Directory.JournalFile)), second.Crc);
         }
 
         Assert.Equal([1, 2, 3], run.Entries().Select(entry => entry.Seq));
