@@ -1,4 +1,5 @@
 using System.Net;
+using Berth.Engine;
 using Berth.Engine.Network;
 using Berth.Engine.Storage;
 
