@@ -11,7 +11,7 @@ cd "$(dirname -- "$0")"
 least=90
 unit_limit=15m
 system_limit=50m
-needed=(setsid:util-linux setpriv:util-linux python3:python3-minimal curl:curl chromium:chromium sqlite3:sqlite3 sshd:openssh-server)
+needed=(setsid:util-linux setpriv:util-linux python3:python3-minimal curl:curl chromium:chromium sqlite3:sqlite3 sshd:openssh-server node:nodejs npm:npm)
 
 root=$PWD
 results=$root/artifacts/test-results

@@ -50,7 +50,8 @@ internal sealed class EventWriter(HttpContext context, bool asLines, TimeProvide
         var body = context.Response.BodyWriter;
         if (piece.IsFirst && !asLines)
         {
-            body.Write(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"id: {piece.Seq}\nevent: ")));
+            body.Write(Encoding.ASCII.GetBytes(
+                string.Create(CultureInfo.InvariantCulture, $"id: {piece.Seq}\nevent: ")));
             body.Write(StreamOf(piece.Bytes.Span));
             body.Write("\ndata: "u8);
         }

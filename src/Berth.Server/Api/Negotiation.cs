@@ -9,8 +9,8 @@ internal static class Negotiation
 {
     /// <summary>Chooses a media type, and says in <c>Vary</c> that it was chosen.</summary>
     /// <remarks>
-    /// The quality counts first, then the place in the header, then the place in the offers. Who accepts none of them is
-    /// given the first all the same, as who says nothing.
+    /// The quality counts first, then the place in the header, then the place in the offers. Who accepts none of them
+    /// is given the first all the same, as who says nothing.
     /// </remarks>
     /// <param name="context">The request.</param>
     /// <param name="offers">What there is; the first is the usual one.</param>

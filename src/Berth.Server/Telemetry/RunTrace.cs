@@ -24,7 +24,7 @@ internal sealed class RunTrace : IDisposable
 
     public RunTrace() => Activity.TraceIdGenerator = () => next ?? ActivityTraceId.CreateRandom();
 
-    /// <summary>The trace that a request belongs to, as the run keeps it; null where it has none that is valid.</summary>
+    /// <summary>The trace that a request belongs to, as the run keeps it; null where it has no valid one.</summary>
     public static TraceParent? ParentOf(HttpContext context)
     {
         var (parent, state) = (
@@ -33,8 +33,8 @@ internal sealed class RunTrace : IDisposable
         return ActivityContext.TryParse(parent, state, out _) ? new TraceParent(parent, state) : null;
     }
 
-    /// <summary>The id of a run's trace where its asker had none: whoever tells of the run, and however often, it is one
-    /// trace.</summary>
+    /// <summary>The id of a run's trace where its asker had none: whoever tells of the run, and however often, it is
+    /// one trace.</summary>
     public static ActivityTraceId IdOf(string runId) => ActivityTraceId.CreateFromBytes(
         SHA256.HashData(Encoding.ASCII.GetBytes(runId)).AsSpan(0, TraceIdBytes));
 

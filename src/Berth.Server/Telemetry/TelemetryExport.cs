@@ -9,8 +9,8 @@ using OpenTelemetry.Trace;
 
 namespace Berth.Server.Telemetry;
 
-/// <summary>The library that sends over OTLP and writes for Prometheus: the only file that names it. It reads its standard
-/// variables itself.</summary>
+/// <summary>The library that sends over OTLP and writes for Prometheus: the only file that names it. It reads its
+/// standard variables itself.</summary>
 /// <remarks>
 /// It works on threads of its own with a queue of 2048 spans, and drops what nobody takes: a dead receiver holds up
 /// nothing.

@@ -37,7 +37,8 @@ public sealed class ForgeExtrasTests
             ],
             service.Bodies.Select(each => each.Body));
         Assert.Contains("POST /api/v3/repos/me/shop/issues/41/labels", service.Asked, StringComparer.Ordinal);
-        Assert.Contains("POST /api/v3/repos/me/shop/pulls/41/requested_reviewers", service.Asked, StringComparer.Ordinal);
+        Assert.Contains(
+            "POST /api/v3/repos/me/shop/pulls/41/requested_reviewers", service.Asked, StringComparer.Ordinal);
     }
 
     [Fact]

@@ -17,7 +17,8 @@ public sealed class ClientTrapTests
     {
         await using var server = await ServerHome.StartAsync(Soon);
         var id = await RunAsync(
-            server, "mkdir -p $BERTH_ARTIFACTS/a && echo in > $BERTH_ARTIFACTS/a/b && echo %2F > $BERTH_ARTIFACTS/a%2Fb");
+            server,
+            "cd $BERTH_ARTIFACTS && mkdir -p a && echo in > a/b && echo %2F > a%2Fb");
         foreach (var (accept, json) in new[]
         {
             ("application/json", true), ("text/plain", false), ("*/*", false), (string.Empty, false),
@@ -85,7 +86,8 @@ public sealed class ClientTrapTests
         Assert.Contains("run_finished", await before.Content.ReadAsStringAsync(Soon), StringComparison.Ordinal);
         using var empty = await AskAsync(
             server, HttpMethod.Get, $"{path}?after={last}", ("Accept", "application/x-ndjson"));
-        Assert.Equal((HttpStatusCode.OK, string.Empty), (empty.StatusCode, await empty.Content.ReadAsStringAsync(Soon)));
+        Assert.Equal(HttpStatusCode.OK, empty.StatusCode);
+        Assert.Empty(await empty.Content.ReadAsStringAsync(Soon));
         await AssertHeadsAsync(server, id);
     }
 
