@@ -58,7 +58,8 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
             {
                 FileName = here.Program,
                 Arguments = [.. HardeningArguments, .. access?.Arguments ?? [], .. call.Where, .. call.Arguments],
-                Environment = EnvironmentOf(access?.Environment ?? here.Environment, call),
+                Environment = EnvironmentOf(
+                    access?.Environment ?? (call.AsUser ? here.NetworkEnvironment : here.Environment), call),
                 WorkingDirectory = "/",
                 Timeout = call.Timeout ?? QuickTimeout,
                 Input = call.Input is null ? default : Encoding.UTF8.GetBytes(call.Input),

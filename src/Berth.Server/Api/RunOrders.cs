@@ -21,7 +21,7 @@ internal static class RunOrders
     /// <summary>What a request may have; docs/openapi.json says what each is.</summary>
     internal static readonly string[] Fields =
     [
-        "workflow", "message", "continueFrom", "repository", "ref", "branch", "mode", "model", "maxTurns",
+        "workflow", "message", "continueFrom", "repository", "ref", "directory", "branch", "mode", "model", "maxTurns",
         "maxTokens", "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "pullRequest", "keep", "labels",
         "idempotencyKey", "priority",
     ];
@@ -47,6 +47,7 @@ internal static class RunOrders
                 ?? (earlier is null ? DefaultRepository(options) : repositoryOf(earlier)),
             CurrentDirectory = options.Home,
             Ref = body.Text("ref"),
+            Directory = body.Text("directory"),
             Branch = body.Text("branch"),
             Mode = body.Text("mode"),
             Model = body.Text("model"),

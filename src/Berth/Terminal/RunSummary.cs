@@ -1,5 +1,6 @@
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
+using Berth.Protocol;
 
 namespace Berth.Terminal;
 
@@ -44,7 +45,7 @@ internal static class RunSummary
         {
             if (run.State == RunState.Succeeded)
             {
-                yield return Labelled("branch", "none: the run changed nothing");
+                yield return Labelled("branch", "none: the run changed nothing that could be delivered");
             }
 
             yield break;
@@ -161,8 +162,8 @@ internal static class RunSummary
         {
             var folder = run.Repository.TrimEnd('/') + "/";
             var isHere = (currentDirectory + "/").StartsWith(folder, StringComparison.Ordinal);
-            var where = isHere ? string.Empty : $"-C {Quoted(run.Repository)} ";
-            yield return Labelled(string.Empty, $"git {where}merge {run.Branch}");
+            var where = isHere ? string.Empty : $"-C {ShellText.Quoted(run.Repository)} ";
+            yield return Labelled(string.Empty, $"git {where}merge {ShellText.Quoted(run.Branch)}");
         }
     }
 
@@ -171,11 +172,4 @@ internal static class RunSummary
         {
             Indent = LabelWidth + 2,
         };
-
-    private static string Quoted(string path) => path.All(IsPlain)
-        ? path
-        : $"'{path.Replace("'", "'\\''", StringComparison.Ordinal)}'";
-
-    private static bool IsPlain(char letter) =>
-        char.IsAsciiLetterOrDigit(letter) || "/._-+".Contains(letter, StringComparison.Ordinal);
 }
