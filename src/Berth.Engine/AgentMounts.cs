@@ -50,10 +50,13 @@ internal static class AgentMounts
     };
 
     /// <summary>How Claude is called for this run.</summary>
-    public static ClaudeInvocation InvocationOf(RunPlan plan, ExecutionLayout layout) => new()
+    public static ClaudeInvocation InvocationOf(
+        RunPlan plan, PreparedWorkspace prepared, ExecutionLayout layout) => new()
     {
         Claude = layout.Claude,
         Workspace = layout.Workspace,
+        InstructionFolders =
+            [.. prepared.InstructionFolders.Select(folder => StartFolder.Of(layout.Workspace, folder))],
         Home = layout.Home,
         TempFolder = layout.Temp,
         GatewaySocket = layout.GatewaySocket,

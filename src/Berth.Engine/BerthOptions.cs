@@ -61,6 +61,10 @@ internal sealed record BerthOptions
     /// </summary>
     public int MaxConcurrent { get; init; } = 20;
 
+    /// <summary>The model where neither run nor workflow says; null for the CLI's own choice.
+    /// <c>ANTHROPIC_MODEL</c>.</summary>
+    public string? Model { get; init; }
+
     /// <summary>The mode where neither run nor workflow says: local, docker or auto. <c>CLAUDE_CODE_MODE</c>.</summary>
     public string? Mode { get; init; }
 

@@ -135,7 +135,8 @@ internal sealed class ClaudeCodeAgent(
 
         options.Disk.Check(flow.Directory.Root);
         flow.Begin(RunPhase.Prepare);
-        var prepared = await workspaces.PrepareAsync(RequestOf(flow), cancel);
+        var prepared = await flow.LookAroundAsync(
+            workspaces, await workspaces.PrepareAsync(RequestOf(flow), cancel), cancel);
         flow.End(RunPhase.Prepare, progress => progress with { Workspace = prepared });
     }
 
@@ -363,7 +364,7 @@ internal sealed class ClaudeCodeAgent(
         var prepared = flow.Progress.Workspace!;
         var policy = AgentMounts.PolicyOf(plan, prepared);
         var layout = executor.LayOut(flow.Id, policy, plan.ClaudeBinary);
-        var invocation = AgentMounts.InvocationOf(plan, layout);
+        var invocation = AgentMounts.InvocationOf(plan, prepared, layout);
         AgentMounts.WriteSettings(flow.Directory, invocation);
         return new ExecutionSpec
         {
@@ -373,6 +374,7 @@ internal sealed class ClaudeCodeAgent(
             Environment = AgentMounts.EnvironmentOf(flow.Id, plan, layout, invocation),
             Policy = policy,
             ClaudeBinary = plan.ClaudeBinary,
+            Directory = plan.Directory,
             Capture = new CapturePlan(prepared.BaseCommit, flow.CommitMessage, AuthorName, AuthorEmail)
             {
                 BorrowedObjects = prepared.MirrorObjects,

@@ -10,7 +10,7 @@ using Berth.Protocol.Posix;
 namespace Berth.Engine;
 
 /// <summary>How far one run has come: saves each step, says it in the journal, and takes its time.</summary>
-internal sealed class RunFlow
+internal sealed partial class RunFlow
 {
     private readonly RunStore runs;
     private readonly TimeProvider time;
@@ -96,6 +96,7 @@ internal sealed class RunFlow
         ["mounts"] = string.Join(", ", Plan.Mounts),
         ["trust"] = Plan.Trust.ToString().ToLowerInvariant(),
         ["repository"] = Plan.Repository,
+        ["directory"] = Plan.Directory.Length == 0 ? "." : Plan.Directory,
         ["title"] = Plan.Title,
     };
 
@@ -286,6 +287,8 @@ internal sealed class RunFlow
     {
         runs.Finish(Id, outcome with
         {
+            // The gateway saw each answer; where nothing went through it the transcript is all that there is.
+            Turns = Progress.Gateway.Requests > 0 ? (int)Progress.Gateway.Turns : outcome.Turns,
             Error = outcome.Error is { } error
                 ? error with { Message = Redact(error.Message), Hint = Redact(error.Hint) }
                 : null,

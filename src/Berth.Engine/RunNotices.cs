@@ -22,6 +22,11 @@ internal static class RunNotices
             yield return note;
         }
 
+        foreach (var note in OperatorVariables.Notices(options.Environment))
+        {
+            yield return note;
+        }
+
         if (workflowsImage is not null && policy.Sandbox != SandboxKind.Container)
         {
             yield return $"The workflow's image {workflowsImage} is not used: "

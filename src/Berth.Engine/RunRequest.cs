@@ -20,6 +20,10 @@ internal sealed record RunRequest
 
     public string? Ref { get; init; }
 
+    /// <summary>The folder of the repository to begin in; null for the workflow's, else for where
+    /// <see cref="CurrentDirectory"/> or <see cref="Repository"/> is in it.</summary>
+    public string? Directory { get; init; }
+
     public string? Branch { get; init; }
 
     /// <summary>local, docker or auto.</summary>

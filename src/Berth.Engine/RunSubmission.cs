@@ -122,13 +122,14 @@ internal sealed class RunSubmission(
         var source = SourceOf(request);
         var claude = ClaudeBinary.Find(options.ClaudeBinary, options.ProgramFolder, options.Home);
         var wish = await RunModes.WishAsync(options, request, workflow, id);
-        var asked = PolicyOf(request, workflow, sandbox);
-        var (inspecting, choosing) = (
-            InspectAsync(request, source, branch, cancel), executors.ChooseAsync(wish, asked, claude, cancel));
+        var inspecting = InspectAsync(request, source, branch, cancel);
+        var choosing = executors.ChooseAsync(wish, PolicyOf(request, workflow, sandbox), claude, cancel);
         await Task.WhenAll(inspecting, choosing);
         var (facts, (choice, policy, probe)) = (await inspecting, await choosing);
         Check(request, wish, choice, probe);
-        return new RunPlan
+        var start = await StartDirectory.Decide(request, workflow.Settings, source)
+            .CheckedAsync(workspaces, source, facts.BaseCommit, cancel);
+        return WithFiles(workflow, new RunPlan
         {
             Workflow = workflow.Name,
             WorkflowFolder = workflow.Folder,
@@ -136,6 +137,7 @@ internal sealed class RunSubmission(
             ModeReason = choice.Reason,
             Repository = source.Location,
             Ref = request.Ref,
+            Directory = start.Path,
             Branch = branch,
             PushRemote = request.Push || request.PullRequest ? await PushRemoteAsync(request, source, cancel) : null,
             PullRequest = PullRequestText.PlanOf(request, workflow.Settings),
@@ -143,12 +145,10 @@ internal sealed class RunSubmission(
             ContinuedFrom = request.Continue,
             AllowedTools = workflow.AllowedTools,
             ApprovalsByOther = request.ApprovalsByOther || workflow.Settings.ApprovalsByOther,
-            PermissionMode = workflow.Settings.Asks ? PermissionMode.Ask : workflow.Settings.PermissionMode,
-            ApprovalTimeout = RunTalk.ApprovalTimeoutOf(workflow.Settings),
             Trust = TrustOf(request, workflow, source),
             Sandbox = policy.Sandbox,
             Image = policy.Sandbox == SandboxKind.Container ? policy.Image : null,
-            Model = Checked(request.Model ?? workflow.Settings.Model),
+            Model = Checked(request.Model ?? workflow.Settings.Model ?? options.Model),
             MaxTurns = InRange(request.MaxTurns ?? workflow.Settings.MaxTurns),
             MaxBudgetUsd = InRange(request.MaxBudgetUsd ?? workflow.Settings.MaxBudgetUsd),
             MaxTokens = request.MaxTokens ?? workflow.Settings.MaxTokens,
@@ -166,16 +166,23 @@ internal sealed class RunSubmission(
             ClaudeBinary = claude!,
             Upstream = options.Gateway.Upstream,
             NeedsCredential = options.Gateway.HasCredential,
-            HasSystemPrompt = workflow.SystemPrompt.Length > 0,
-            HasMcpConfig = workflow.McpConfigJson is not null,
-            NeedsWorkflowFolder = workflow is { McpConfigJson: not null, HasOthers: true },
-            Notices = [.. RunNotices.Of(options, facts, probe, environment, policy, workflow.Settings.Image)],
-        };
+            Notices = [.. RunNotices.Of(options, facts with { Notes = [.. start.Notices, .. facts.Notes] }, probe,
+                environment, policy, workflow.Settings.Image)],
+        });
     }
 
     private static RepositorySource SourceOf(RunRequest request) =>
         RepositorySource.Parse(request.Repository ?? request.CurrentDirectory, request.CurrentDirectory)
             .Guarded(request.Ticket.IsGuarded);
+
+    private static RunPlan WithFiles(Workflow workflow, RunPlan plan) => plan with
+    {
+        PermissionMode = workflow.Settings.Asks ? PermissionMode.Ask : workflow.Settings.PermissionMode,
+        ApprovalTimeout = RunTalk.ApprovalTimeoutOf(workflow.Settings),
+        HasSystemPrompt = workflow.SystemPrompt.Length > 0,
+        HasMcpConfig = workflow.McpConfigJson is not null,
+        NeedsWorkflowFolder = workflow is { McpConfigJson: not null, HasOthers: true },
+    };
 
     private Task<RepositoryFacts> InspectAsync(
         RunRequest request, RepositorySource source, string branch, CancellationToken cancel) =>
@@ -207,6 +214,8 @@ internal sealed class RunSubmission(
         {
             Continue = earlier.Id,
             Repository = repository,
+            Directory = request.Directory ?? (isSame && earlier.Plan.Directory.Length > 0 ? earlier.Plan.Directory
+                : null),
             Ref = request.Ref ?? (isSame ? earlier.Progress.Work?.HeadCommit ?? earlier.Progress.Workspace?.BaseCommit
                 : null),
         };
@@ -281,12 +290,17 @@ internal sealed class RunSubmission(
         return named ? Trust.Full : workflow.Settings.Trust ?? Trust.Instructions;
     }
 
-    private void CheckCredential() => Refuse(
-        !options.Gateway.HasCredential && options.Gateway.Upstream == GatewayOptions.PublicApi,
-        "credential_missing",
-        "There is nothing to authenticate with at the model's API.",
-        "Set ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN or CLAUDE_CODE_OAUTH_TOKEN; or try berth demo, which needs none.",
-        Fault.Operator);
+    private void CheckCredential()
+    {
+        OperatorVariables.RefuseOtherProviders(options.Environment);
+        Refuse(
+            !options.Gateway.HasCredential && options.Gateway.Upstream == GatewayOptions.PublicApi,
+            "credential_missing",
+            "There is nothing to authenticate with at the model's API.",
+            "Set ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN or CLAUDE_CODE_OAUTH_TOKEN; or try berth demo, which needs "
+                + "none.",
+            Fault.Operator);
+    }
 
     private static void CheckBypass(Workflow workflow, SandboxKind sandbox) => Refuse(
         workflow.Settings.PermissionMode == PermissionMode.Bypass && sandbox == SandboxKind.None,

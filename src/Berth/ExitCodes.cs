@@ -89,6 +89,7 @@ internal static class ExitCodes
     {
         "credential_missing",
         "files_exposed",
+        "provider_not_supported",
         "setting_unknown",
         "setting_invalid",
         "settings_file_invalid",
@@ -103,6 +104,7 @@ internal static class ExitCodes
         RunState.Lost => Lost,
         _ when run.Error is { } error && LimitCodes.Contains(error.Code) => Limit,
         _ when run.Error is { } error && UnavailableCodes.Contains(error.Code) => Unavailable,
+        _ when run.Error is { Code: "no_default_branch" or "directory_not_found" } => Usage,
         _ => Failed,
     };
 

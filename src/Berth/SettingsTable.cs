@@ -1,5 +1,4 @@
 using Berth.Engine;
-using Berth.Engine.Gateway;
 using Berth.Engine.Workflows;
 
 namespace Berth;
@@ -15,7 +14,8 @@ internal static class SettingsTable
     public static IReadOnlyList<Setting> All { get; } =
     [
         .. Places(), .. Sources(), .. Docker(), .. Limits(), .. PolicySettings.All, .. Bounds(), .. BudgetSettings.All,
-        .. RetentionSettings.All, .. ServerSettings.All, .. CallerSettings.All, .. WebhookSettings.All, .. Model(),
+        .. RetentionSettings.All, .. ServerSettings.All, .. CallerSettings.All, .. WebhookSettings.All,
+        .. ModelSettings.All,
     ];
 
     private static IEnumerable<Setting> Places() =>
@@ -262,50 +262,4 @@ internal static class SettingsTable
                 : null,
         },
     ];
-
-    private static IEnumerable<Setting> Model() =>
-    [
-        Credential("ANTHROPIC_API_KEY", "x-api-key", (gateway, text) => gateway with { ApiKey = text }),
-        Credential(
-            "ANTHROPIC_AUTH_TOKEN",
-            "Authorization: Bearer",
-            (gateway, text) => gateway with { AuthToken = text }),
-        Credential(
-            "CLAUDE_CODE_OAUTH_TOKEN",
-            "Authorization: Bearer, for a subscription",
-            (gateway, text) => gateway with { OAuthToken = text }),
-        new()
-        {
-            Variable = "ANTHROPIC_BASE_URL",
-            Key = "baseUrl",
-            Unit = "URL",
-            Range = "an http or https URL without user, password, query or fragment",
-            Default = "https://api.anthropic.com",
-            Description = "Where the model is. Only Berth's gateway speaks to it, never the agent.",
-            Bind = (options, value) => Upstream(value.Text) is { } url
-                ? options with { Gateway = options.Gateway with { Upstream = url } }
-                : null,
-        },
-    ];
-
-    private static Setting Credential(
-        string variable, string header, Func<GatewayOptions, string, GatewayOptions> put) => new()
-    {
-        Variable = variable,
-        Unit = "text",
-        Range = "printable ASCII characters without spaces",
-        Default = "none",
-        Description = $"The credential sent to the model as {header}. "
-            + "Never read from berth.json, never seen by the agent.",
-        Secret = true,
-        Bind = (options, value) => value.Text.Length > 0 && value.Text.All(letter => letter is > ' ' and <= '~')
-            ? options with { Gateway = put(options.Gateway, value.Text) }
-            : null,
-    };
-
-    private static Uri? Upstream(string text) =>
-        Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
-        && url is { UserInfo: "", Query: "", Fragment: "" } && url.Host.Length > 0
-            ? url
-            : null;
 }

@@ -95,13 +95,15 @@ internal sealed class CallAdmission(BudgetLimits limits, Spending before, Shared
     {
         lock (gate)
         {
-            if (limits.FindSpent(spent) is { } unit)
+            // What is no turn itself (a summary, a subagent of the last turn) is not stopped by a limit of turns.
+            var kept = most.Turns > 0 ? limits : limits with { Turns = null };
+            if (kept.FindSpent(spent) is { } unit)
             {
                 return new CallEntry(most, Stop: new BudgetStop(
-                    BudgetScope.Run, null, unit, limits.TextOf(unit), BudgetLimits.Text(unit, spent)));
+                    BudgetScope.Run, null, unit, kept.TextOf(unit), BudgetLimits.Text(unit, spent)));
             }
 
-            if (limits.FindSpent(spent + reserved) is not null)
+            if (kept.FindSpent(spent + reserved) is not null)
             {
                 return null;
             }

@@ -62,6 +62,8 @@ internal static class ClaudeCommandLine
         ["CLAUDE_CODE_DISABLE_FILE_MENTIONS"] = "1",
         ["CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"] = "1",
         ["CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK"] = "1",
+        // Says of each request whether it is a turn, a subagent's, a summary or another helper's.
+        ["CLAUDE_CODE_GATEWAY_HINT_HEADERS"] = "1",
         ["CLAUDE_CODE_MAX_RETRIES"] = Retries.ToString(CultureInfo.InvariantCulture),
         ["CLAUDE_CODE_RETRY_WATCHDOG"] = "1",
         ["CLAUDE_CODE_STARTUP_FAILURE_RESULTS"] = "1",
@@ -92,7 +94,12 @@ internal static class ClaudeCommandLine
             argv.AddRange(["--allowedTools", .. i.AllowedTools]);
         }
 
-        Add(argv, "--add-dir", i.Trust is Trust.Instructions ? i.Workspace : null);
+        if (i.Trust is Trust.Instructions)
+        {
+            // The CLI reads the instructions of a folder below only where the project's settings count as well.
+            argv.AddRange(["--add-dir", i.Workspace, .. i.InstructionFolders]);
+        }
+
         Add(argv, "--settings", i.SettingsFile);
         Add(argv, "--mcp-config", i.McpConfigFile);
         Add(argv, "--append-system-prompt-file", i.SystemPromptFile);
@@ -139,6 +146,10 @@ internal static class ClaudeCommandLine
         return environment;
     }
 
+    /// <summary>Whether a variable has the value that every agent is given in any case.</summary>
+    public static bool Sets(string name, string value) =>
+        Behaviour.TryGetValue(name, out var set) && string.Equals(set, value, StringComparison.Ordinal);
+
     /// <summary>The content of the settings file. It outranks the repository's settings where those count at
     /// all.</summary>
     public static string Settings(ClaudeInvocation i)
@@ -178,10 +189,11 @@ internal static class ClaudeCommandLine
     /// <exception cref="FailureException">As for a prompt.</exception>
     public static byte[] UserLine(string message, string? uuid, string? priority)
     {
-        if (string.IsNullOrWhiteSpace(message))
+        if (PromptText.IsBlank(message))
         {
             throw new FailureException(
-                "prompt_empty", "The prompt holds nothing but white space.", "Say what is to be done.", Fault.User);
+                "prompt_empty", "The prompt holds nothing that can be seen: only white space or invisible characters.",
+                "Say what is to be done.", Fault.User);
         }
 
         // A lone surrogate cannot be written as UTF-8; it becomes U+FFFD here rather than an exception there.

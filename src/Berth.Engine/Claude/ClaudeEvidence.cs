@@ -47,11 +47,10 @@ internal sealed class ClaudeEvidence
     private readonly Dictionary<string, PermissionDenial> denials = new(StringComparer.Ordinal);
     private readonly List<string> warnings = [];
     private readonly StringBuilder stderr = new();
+    private readonly PendingServers servers = new();
     private string? lastMessage;
     private string? lastMainMessage;
-    private bool sawAnswers;
-    private int turns;
-    private int toldTurns;
+    private bool hasAnswer;
 
     /// <summary>Whether the CLI came as far as <c>system/init</c>.</summary>
     public bool Initialized { get; private set; }
@@ -73,9 +72,12 @@ internal sealed class ClaudeEvidence
     public decimal CostUsd { get; private set; }
 
     /// <summary>How many answers the model gave in the conversation itself; subagents not counted.</summary>
-    /// <remarks>A result's <c>num_turns</c> counts tool results too, so it only stands in where no answer was
-    /// seen.</remarks>
-    public int Turns => sawAnswers ? turns : toldTurns;
+    /// <remarks>Never a result's <c>num_turns</c>: that counts tool results and errors too, and so runs that had no
+    /// answer at all.</remarks>
+    public int Turns { get; private set; }
+
+    /// <summary>Whether the model answered at all: an answer was seen, or a result counts what one wrote.</summary>
+    public bool HasAnswer => hasAnswer || ResultTokens.Output > 0;
 
     /// <summary>The model that answered last, or that was to answer.</summary>
     public string? Model { get; private set; }
@@ -90,8 +92,12 @@ internal sealed class ClaudeEvidence
     /// it.</summary>
     public string? PermissionMode { get; private set; }
 
-    /// <summary>The kind of the last API error, as the CLI words it, for example <c>overloaded</c>.</summary>
+    /// <summary>The API error that the conversation ended with, as the CLI words it, for example <c>overloaded</c>;
+    /// null once an answer follows.</summary>
     public string? ApiError { get; private set; }
+
+    /// <summary>What that error cut an answer at, or null: <c>output_limit</c>, <c>context_window</c>.</summary>
+    public string? ApiErrorCut { get; private set; }
 
     /// <summary>The status of the last request that was tried again, or null.</summary>
     public int? RetriedStatus { get; private set; }
@@ -107,7 +113,7 @@ internal sealed class ClaudeEvidence
     public IReadOnlyCollection<PermissionDenial> Denials => denials.Values;
 
     /// <summary>What people should know although it is no failure.</summary>
-    public IReadOnlyList<string> Warnings => warnings;
+    public IReadOnlyList<string> Warnings => [.. warnings, .. servers.Warnings];
 
     /// <summary>The end of what was written to standard error.</summary>
     public string Stderr => stderr.ToString();
@@ -183,9 +189,11 @@ internal sealed class ClaudeEvidence
         PermissionMode = e.Text("permissionMode") ?? PermissionMode;
         foreach (var server in e.Member("mcp_servers").Items())
         {
-            if (server.Text("status") is { } status and not ("connected" or "pending"))
+            var (name, status) = (server.Text("name") ?? "?", server.Text("status"));
+            servers.Say(name, status is "pending");
+            if (status is not (null or "connected" or "pending"))
             {
-                Warn($"The MCP server {server.Text("name") ?? "?"} is not available: {status}.");
+                Warn($"The MCP server {name} is not available: {status}.");
             }
         }
     }
@@ -193,13 +201,16 @@ internal sealed class ClaudeEvidence
     private void AddAssistant(JsonElement e)
     {
         WentOn = true;
-        sawAnswers = true;
         var message = e.Member("message");
         var id = message.Text("id");
         var isReal = message.Text("model") is { } model and not "<synthetic>";
-        if (e.Text("error") is { } error)
+        var isMain = e.Text("parent_tool_use_id") is null;
+        hasAnswer |= isReal;
+        if (isMain)
         {
-            ApiError = error;
+            // A subagent's error is a tool's result, and what the agent makes of that follows.
+            ApiError = isReal ? null : e.Text("error") ?? ApiError;
+            ApiErrorCut = isReal ? null : e.Member("api_error_params").Text("cut") ?? ApiErrorCut;
         }
 
         if (isReal && id is not null && !string.Equals(id, lastMessage, StringComparison.Ordinal))
@@ -209,13 +220,13 @@ internal sealed class ClaudeEvidence
             LaterTokens = LaterTokens.Plus(UsageOf(message.Member("usage")));
         }
 
-        if (isReal && e.Text("parent_tool_use_id") is null)
+        if (isReal && isMain)
         {
             Model = message.Text("model");
             if (!string.Equals(id, lastMainMessage, StringComparison.Ordinal))
             {
                 lastMainMessage = id;
-                turns++;
+                Turns++;
             }
         }
 
@@ -245,7 +256,10 @@ internal sealed class ClaudeEvidence
                 Deny(NameOf(text), call, default);
             }
 
-            calls.Remove(call);
+            if (calls.Remove(call, out var made) && !block.IsTrue("is_error"))
+            {
+                servers.Answered(made.Tool);
+            }
         }
     }
 
@@ -254,7 +268,6 @@ internal sealed class ClaudeEvidence
         Result = ClaudeResult.Read(e);
         WentOn = false;
         SessionId = e.Text("session_id") ?? SessionId;
-        toldTurns = (int)Math.Min(int.MaxValue, toldTurns + e.Count("num_turns"));
         LaterTokens = TokenCounts.None;
         foreach (var usage in e.Member("model_usage_since_last_result").Values())
         {

@@ -6,8 +6,11 @@ internal sealed record ClaudeInvocation
     /// <summary>The CLI's native binary.</summary>
     public required string Claude { get; init; }
 
-    /// <summary>The repository: the working directory.</summary>
+    /// <summary>The repository's top.</summary>
     public required string Workspace { get; init; }
+
+    /// <summary>The folders below it that have instructions of their own.</summary>
+    public IReadOnlyList<string> InstructionFolders { get; init; } = [];
 
     /// <summary>HOME; the CLI's own configuration goes into <c>.claude</c> below it.</summary>
     public required string Home { get; init; }

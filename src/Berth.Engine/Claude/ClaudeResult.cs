@@ -30,6 +30,18 @@ internal sealed record ClaudeResult
     /// <summary><c>api_error_status</c>, or null.</summary>
     public required int? ApiErrorStatus { get; init; }
 
+    /// <summary><c>api_error</c>: the typed kind of the API error that ended the turn, or null.</summary>
+    public string? ApiErrorKind { get; init; }
+
+    /// <summary><c>api_error_type</c>: what the service called its error, or null.</summary>
+    public string? ApiErrorType { get; init; }
+
+    /// <summary><c>startup_failure_reason</c>, or null.</summary>
+    public string? StartupReason { get; init; }
+
+    /// <summary><c>num_turns</c>, by the CLI's own count; null where it does not say.</summary>
+    public long? Turns { get; init; }
+
     /// <summary>Reads a result event.</summary>
     public static ClaudeResult Read(JsonElement e) => new()
     {
@@ -40,5 +52,9 @@ internal sealed record ClaudeResult
         Text = e.Text("result"),
         Errors = [.. e.Member("errors").Items().Take(10).Select(error => error.Text() ?? "?")],
         ApiErrorStatus = e.Count("api_error_status") is > 0 and < 1000 and var status ? (int)status : null,
+        ApiErrorKind = e.Text("api_error"),
+        ApiErrorType = e.Text("api_error_type"),
+        StartupReason = e.Text("startup_failure_reason"),
+        Turns = e.Member("num_turns").ValueKind == JsonValueKind.Number ? e.Count("num_turns") : null,
     };
 }

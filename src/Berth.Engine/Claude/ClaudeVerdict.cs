@@ -141,7 +141,7 @@ internal sealed record ClaudeVerdict
             case ExitCause.ApprovalBypassed:
                 return (ClaudeEnd.Stopped, ExitFailures.ApprovalBypassed);
             case not ExitCause.Exited when isDone:
-                return (ClaudeEnd.Completed, null);
+                return Completed(evidence);
             case ExitCause.TimedOut:
                 return (ClaudeEnd.TimedOut, ExitFailures.TimedOut(exit));
             case ExitCause.IdleStopped:
@@ -158,7 +158,7 @@ internal sealed record ClaudeVerdict
         // agent.
         if (isDone && exit is { ExitCode: 0 })
         {
-            return (ClaudeEnd.Completed, null);
+            return Completed(evidence);
         }
 
         return exit switch
@@ -169,6 +169,11 @@ internal sealed record ClaudeVerdict
             _ => ExitFailures.Of(evidence, exit),
         };
     }
+
+    private static (ClaudeEnd End, Failure? Failure) Completed(ClaudeEvidence evidence) =>
+        ResultFailures.OfSuccess(evidence.Result!, evidence) is var (end, failure)
+            ? (end, failure)
+            : (ClaudeEnd.Completed, null);
 
     // The exit codes that the CLI itself gives beside a result. Any other says more than the result does.
     private static bool IsOrdinary(ExitRecord exit) =>
@@ -200,9 +205,9 @@ internal sealed record ClaudeVerdict
                 yield return "Something in the run reached the limit of processes.";
             }
 
-            if (evidence.Result?.TerminalReason is { } reason and not "completed")
+            foreach (var doubt in evidence.Result is { } result ? ResultFailures.Doubts(result) : [])
             {
-                yield return $"Claude calls it a success but ended by '{reason}'.";
+                yield return doubt;
             }
         }
 

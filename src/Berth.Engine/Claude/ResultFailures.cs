@@ -7,58 +7,63 @@ namespace Berth.Engine.Claude;
 internal static class ResultFailures
 {
     private const int MaxQuote = 600;
-    private const string Later = "Try again later; the run's work until then is kept.";
+    private const int MaxWord = 60;
 
     /// <summary>What a result that is no success says.</summary>
     public static (ClaudeEnd End, Failure Failure) Of(ClaudeResult result, ClaudeEvidence evidence)
     {
         var said = OneLine(result.Text ?? string.Join("; ", result.Errors), MaxQuote);
-        return result switch
+        if (evidence.LimitEnds is { } ends && result is not { ApiErrorKind: not null and not "usage_limit_reached" })
         {
-            { Subtype: "error_max_turns" } or { TerminalReason: "max_turns" } => (ClaudeEnd.MaxTurns, new(
-                "max_turns_reached",
-                Invariant($"Claude reached its limit of turns after {evidence.Turns}."),
-                "Go on with --continue and more --max-turns, or a smaller thing to do. Its work until then is kept.",
-                Fault.Nobody)),
-            { Subtype: "error_max_budget_usd" } or { TerminalReason: "budget_exhausted" } => (ClaudeEnd.Budget, new(
-                "budget_reached",
-                Invariant($"Claude reached its limit of money; it spent about ${evidence.CostUsd:0.00##}."),
-                "Go on with --continue and more --max-budget-usd. What it had done until then is kept.",
-                Fault.Nobody)),
-            { Subtype: "error_max_structured_output_retries" } => (ClaudeEnd.GaveUp, new(
-                "structured_output_invalid",
-                $"Claude gave no output of the required form: {said}",
-                "Look at the end of 'berth logs' for what it gave.",
-                Fault.Agent)),
-            { TerminalReason: "aborted_streaming" or "aborted_tools" } => (ClaudeEnd.Interrupted, new(
-                "claude_interrupted",
-                "Claude's turn was interrupted, and nothing else was said to it.",
-                "berth run WORKFLOW MESSAGE --continue RUN goes on with the conversation. Where nobody used berth "
-                    + "interrupt, something on the machine sent SIGINT.",
-                Fault.Nobody)),
-            { TerminalReason: "blocking_limit" or "prompt_too_long" or "image_error" } => (ClaudeEnd.TooLong, new(
-                "prompt_too_long",
-                $"The prompt, or what came of it, is longer than the model can read: {said}",
-                "Shorten the prompt; long material belongs into files of the repository.",
-                Fault.User)),
-            { StopReason: "refusal" } => (ClaudeEnd.Refused, new(
-                "model_refused",
-                $"The model refused to answer: {said}",
-                "Word the request in another way.",
-                Fault.Model)),
-            { TerminalReason: "api_error" } or { Subtype: "success" } =>
-                (ClaudeEnd.ApiError, Api(result.ApiErrorStatus, evidence, said)),
-            _ when said.StartsWith("No conversation found", StringComparison.Ordinal) => (ClaudeEnd.NotStarted, new(
-                "session_not_found",
-                $"The conversation to go on with is not there: {said}",
-                "Start a new one, or look for the run that holds it with 'berth ps --all'.",
-                Fault.User)),
-            _ => (ClaudeEnd.GaveUp, new(
-                "claude_failed",
-                $"Claude gave up ({result.Subtype ?? "no subtype"}, {result.TerminalReason ?? "no reason"}): {said}",
-                "Look at the end of 'berth logs' for what it did last.",
-                Fault.Agent)),
-        };
+            var limit = ClaudeEnding.UsageLimit;
+            return (limit.End, limit.ToFailure(Invariant($"until {ends:yyyy-MM-dd HH:mm} UTC: {said}")));
+        }
+
+        // A message that the model itself wrote may say anything; only what has no kind is judged by its text.
+        var ending = Typed(result, evidence) ?? OfApiError(result, evidence) ?? EndingTable.OfText(said)
+            ?? Untyped(result);
+        return (ending.End, ending.ToFailure(Words(ending, result, evidence, said)));
+    }
+
+    /// <summary>Why a result that calls itself a success is none, or null where it is one.</summary>
+    /// <remarks>
+    /// A turn that was paused, cut off or stopped in the middle is not what was asked for, although nothing went wrong
+    /// with it. A hook that only forbade to go on after the end, and words that are not known, are warned of.
+    /// </remarks>
+    public static (ClaudeEnd End, Failure Failure)? OfSuccess(ClaudeResult result, ClaudeEvidence evidence)
+    {
+        var ending = result.TerminalReason is "stop_hook_prevented"
+            ? null
+            : EndingTable.TerminalReasons.Find(result.TerminalReason);
+        ending ??= EndingTable.StopReasons.Find(result.StopReason);
+        if (ending is null && !evidence.HasAnswer && result.Turns == 0)
+        {
+            ending = ClaudeEnding.NoModelCall;
+        }
+
+        return ending is null
+            ? null
+            : (ending.End, ending.ToFailure(OneLine(result.Text ?? string.Empty, MaxQuote)));
+    }
+
+    /// <summary>What people should know of a success.</summary>
+    public static IEnumerable<string> Doubts(ClaudeResult result)
+    {
+        if (result.TerminalReason is { } reason and not "completed")
+        {
+            yield return $"Claude calls it a success but ended by '{OneLine(reason, MaxWord)}'.";
+        }
+
+        if (EndingTable.StopReasons.Misses(result.StopReason))
+        {
+            yield return "The model stopped its last answer for a reason that Berth does not know: "
+                + $"'{OneLine(result.StopReason!, MaxWord)}'.";
+        }
+
+        if (string.IsNullOrWhiteSpace(result.Text))
+        {
+            yield return "Claude's last answer was empty.";
+        }
     }
 
     /// <summary>Text as one line of a message: without line ends and control characters, and with its end cut
@@ -70,45 +75,65 @@ internal static class ResultFailures
         return clean.Length <= max ? clean : $"{clean[..max]}...";
     }
 
-    private static Failure Api(int? status, ClaudeEvidence evidence, string said)
+    private static ClaudeEnding? Typed(ClaudeResult result, ClaudeEvidence evidence) =>
+        EndingTable.Subtypes.Find(result.Subtype)
+        ?? EndingTable.StartupReasons.Find(result.StartupReason)
+        ?? (evidence.ApiErrorCut is "context_window" ? ClaudeEnding.ContextFull : null)
+        ?? EndingTable.ErrorKinds.Find(result.ApiErrorKind)
+        ?? (result.StopReason is "refusal" ? ClaudeEnding.Refused : null)
+        ?? TooLarge(result)
+        ?? EndingTable.TerminalReasons.Find(result.TerminalReason);
+
+    // The CLI calls it an image's error, but a request can be too large without any.
+    private static ClaudeEnding? TooLarge(ClaudeResult result) =>
+        result.ApiErrorStatus is 413 ? ClaudeEnding.PromptTooLong : null;
+
+    private static ClaudeEnding? OfApiError(ClaudeResult result, ClaudeEvidence evidence)
     {
-        var back = status is null ? said : Invariant($"status {status}, {said}");
-        if (evidence.LimitEnds is { } ends)
+        if (result is not ({ TerminalReason: "api_error" } or { Subtype: "success" }))
         {
-            return new Failure(
-                "model_rate_limited",
-                Invariant($"The account's usage limit is reached until {ends:yyyy-MM-dd HH:mm} UTC: {back}"),
-                Later,
-                Fault.Operator);
+            return null;
         }
 
-        var (code, what, hint, fault) = (status, evidence.ApiError) switch
+        // Where the network failed the message's own error is "server_error", and only the text tells.
+        var byWord = EndingTable.MessageErrors.Find(evidence.ApiError);
+        var said = byWord == ClaudeEnding.ServerError ? EndingTable.OfText(result.Text ?? string.Empty) : null;
+        return EndingTable.OfStatus(result.ApiErrorStatus)
+            ?? EndingTable.ServiceErrors.Find(result.ApiErrorType)
+            ?? said
+            ?? byWord;
+    }
+
+    // A result of another shape than any that is known; "error_during_execution" alone is how the CLI says that it
+    // gave up.
+    private static ClaudeEnding Untyped(ClaudeResult result) =>
+        result is { Subtype: "error_during_execution", TerminalReason: null }
+            ? ClaudeEnding.Failed
+            : ClaudeEnding.Unknown;
+
+    private static string Words(ClaudeEnding ending, ClaudeResult result, ClaudeEvidence evidence, string said)
+    {
+        var text = ending switch
         {
-            (401 or 403, _) or (null, "authentication_failed") => (
-                "model_authentication_failed",
-                "The model's service did not accept the credential",
-                "Check ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN or CLAUDE_CODE_OAUTH_TOKEN of the operator.",
-                Fault.Operator),
-            (402, _) or (_, "billing_error") => (
-                "model_billing", "The model's service wants payment", "Look at the account's credit.", Fault.Operator),
-            (404, _) or (_, "model_not_found") => (
-                "model_not_found", "The model is not known or not open to you", "Name another: --model.", Fault.User),
-            (429, _) => ("model_rate_limited", "The model's service had too many requests", Later, Fault.Model),
-            (529, _) => ("model_overloaded", "The model's service is overloaded", Later, Fault.Model),
-            (>= 500, _) => ("model_server_error", "The model's service failed", Later, Fault.Model),
-            (400, _) => (
-                "model_rejected_request",
-                "The model's service rejected the request",
-                "Look at 'berth logs'; the model may not know one of the options.",
-                Fault.User),
-            (null, _) => (
-                "model_unreachable",
-                "The model's service could not be reached, or gave no proper answer",
-                "Check ANTHROPIC_BASE_URL and the network.",
-                Fault.Operator),
-            _ => ("model_failed", "The model's service failed", Later, Fault.Model),
+            _ when ending == ClaudeEnding.MaxTurns => Invariant($"{evidence.Turns}"),
+            _ when ending == ClaudeEnding.Budget => Invariant($"it spent about ${evidence.CostUsd:0.00##}"),
+            _ when ending == ClaudeEnding.Failed || ending == ClaudeEnding.Unknown => Shape(result, said),
+            _ => said,
         };
-        return new Failure(code, $"{what}: {back}", hint, fault);
+        return result.ApiErrorStatus is { } status ? Invariant($"status {status}, {text}") : text;
+    }
+
+    private static string Shape(ClaudeResult result, string said)
+    {
+        (string Name, string? Word)[] words =
+        [
+            ("subtype", result.Subtype), ("terminal_reason", result.TerminalReason),
+            ("stop_reason", result.StopReason), ("api_error", result.ApiErrorKind),
+            ("api_error_type", result.ApiErrorType), ("startup_failure_reason", result.StartupReason),
+        ];
+        var given = words.Where(word => word.Word is not null)
+            .Select(word => $"{word.Name} {OneLine(word.Word!, MaxWord)}");
+        return $"({string.Join(", ", given)}) {said}".TrimEnd();
     }
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

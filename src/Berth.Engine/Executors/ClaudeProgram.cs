@@ -57,7 +57,8 @@ internal static class ClaudeProgram
         if (!ProgramSearch.IsProgram(path))
         {
             return Wrong(
-                "cli_not_executable", $"The Claude Code CLI {path} is not executable.", $"Type: chmod +x '{path}'");
+                "cli_not_executable", $"The Claude Code CLI {path} is not executable.",
+                    $"Type: chmod +x {ShellText.Quoted(path)}");
         }
 
         var header = new byte[HeaderBytes];

@@ -26,6 +26,10 @@ internal sealed record ExecutionSpec
     /// <summary>The CLI as a host path.</summary>
     public required string ClaudeBinary { get; init; }
 
+    /// <summary>The folder of the workspace that it begins in, below the workspace; empty for the workspace
+    /// itself.</summary>
+    public string Directory { get; init; } = string.Empty;
+
     /// <summary>How its changes are captured afterwards; null to capture nothing.</summary>
     public CapturePlan? Capture { get; init; }
 

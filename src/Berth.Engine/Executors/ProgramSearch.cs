@@ -6,9 +6,12 @@ internal static class ProgramSearch
     private const UnixFileMode AnyExecute =
         UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
+    // What a shell searches that was given none.
+    private const string DefaultPath = "/usr/local/bin:/usr/bin:/bin";
+
     /// <summary>The first program of that name in the folders of PATH, or null.</summary>
     internal static string? Find(string name) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "")
+        (Environment.GetEnvironmentVariable("PATH") is { Length: > 0 } path ? path : DefaultPath)
             .Split(':', StringSplitOptions.RemoveEmptyEntries)
             .Where(Path.IsPathFullyQualified)
             .Select(folder => Path.Combine(folder, name))

@@ -20,6 +20,9 @@ internal sealed record GatewayOptions
     /// </summary>
     public string? OAuthToken { get; init; }
 
+    /// <summary>Headers that each call has beside these. <c>ANTHROPIC_CUSTOM_HEADERS</c>.</summary>
+    public CustomHeaders CustomHeaders { get; init; } = CustomHeaders.None;
+
     /// <summary>How often a failed call is tried again. 0 to 20, default 8.</summary>
     public int MaxRetries { get; init; } = 8;
 
@@ -39,8 +42,10 @@ internal sealed record GatewayOptions
     public ModelPrices Prices { get; init; } = ModelPrices.Listed;
 
     /// <summary>Whether anything was given to authenticate with.</summary>
-    public bool HasCredential => ApiKey is not null || AuthToken is not null || OAuthToken is not null;
+    public bool HasCredential => ApiKey is not null || AuthToken is not null || OAuthToken is not null
+        || CustomHeaders.Authenticate;
 
     /// <summary>The values that no transcript may show.</summary>
-    public IEnumerable<string> Secrets => new[] { ApiKey, AuthToken, OAuthToken }.OfType<string>();
+    public IEnumerable<string> Secrets =>
+        [.. new[] { ApiKey, AuthToken, OAuthToken }.OfType<string>(), .. CustomHeaders.Secrets];
 }

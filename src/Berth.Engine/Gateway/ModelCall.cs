@@ -11,13 +11,10 @@ namespace Berth.Engine.Gateway;
 /// what an answer may have.
 /// </remarks>
 /// <param name="Model">The model's name, or null where none can be read.</param>
-/// <param name="IsMain">Whether it belongs to the main conversation, and to no subagent's.</param>
+/// <param name="IsMain">Whether a whole answer to it is a turn: <see cref="RequestClass"/>.</param>
 /// <param name="Most">The most that it can come to.</param>
 internal sealed record ModelCall(string? Model, bool IsMain, Spending Most)
 {
-    /// <summary>The CLI sends it with the calls of its subagents.</summary>
-    public const string AgentHeader = "x-claude-code-agent-id";
-
     // More than any model of today writes; what the API is given as max_tokens where it is given anything.
     private const long MostOutput = 128_000;
     private const long MostNamed = 10_000_000;
@@ -25,7 +22,7 @@ internal sealed record ModelCall(string? Model, bool IsMain, Spending Most)
     /// <summary>Reads a request.</summary>
     public static ModelCall Read(IHeaderDictionary headers, ReadOnlyMemory<byte> body, ModelPrices prices)
     {
-        var isMain = !headers.ContainsKey(AgentHeader);
+        var isMain = RequestClass.IsTurn(headers);
         var (model, output, fast) = ReadBody(body.Span);
         var tokens = body.Length + output;
         var cost = prices.MostFor(model, fast, body.Length, output);

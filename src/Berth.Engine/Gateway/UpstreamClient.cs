@@ -178,6 +178,7 @@ internal sealed class UpstreamClient : IDisposable
             request.Headers.TryAddWithoutValidation("anthropic-beta", OAuthBeta);
         }
 
+        options.CustomHeaders.AddTo(request);
         return request;
     }
 

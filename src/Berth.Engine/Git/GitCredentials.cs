@@ -96,7 +96,7 @@ internal sealed class GitCredentials(string? file)
                 throw new FailureException(
                     "git_credentials_exposed",
                     $"Others can read or write {path}.",
-                    $"chmod 600 {path}, and have new credentials made where others may have read them.",
+                    $"chmod 600 {ShellText.Quoted(path)}, and have new ones made where others may have read them.",
                     Fault.Operator);
             }
 

@@ -49,6 +49,24 @@ internal sealed partial class GitProgram
         ]),
         cancellation);
 
+    /// <summary>Some commit that a ref or a log of one names; nothing where there is none.</summary>
+    internal Task<GitResult> FindCommitAsync(GitRepository repository, CancellationToken cancellation) => RunAsync(
+        repository.Call("rev-list", "--all", "--reflog", "--max-count=1"), cancellation);
+
+    /// <summary>The entry of a folder in a commit; nothing where there is none.</summary>
+    internal Task<GitResult> FindFolderAsync(
+        GitRepository repository, string commit, string folder, CancellationToken cancellation) => RunAsync(
+        repository.Call("--literal-pathspecs", "ls-tree", "-d", "-z", "--full-tree", commit, "--", folder) with
+        {
+            MaxOutputBytes = 64 * 1024,
+        },
+        cancellation);
+
+    /// <summary>All files of a commit, NUL-separated.</summary>
+    internal Task<GitResult> ListFilesAsync(
+        GitRepository repository, string commit, CancellationToken cancellation) => RunAsync(
+        repository.Call("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit), cancellation);
+
     /// <summary>The uncommitted changes of a working tree, NUL-separated. Bounded in time and size: it is for
     /// information.</summary>
     internal Task<GitResult> StatusAsync(GitRepository repository, CancellationToken cancellation) => RunAsync(
@@ -79,7 +97,7 @@ internal sealed partial class GitProgram
         string location, bool isGuarded, CancellationToken cancellation) => RunAsync(
         new GitCall
         {
-            Arguments = ["ls-remote", "--quiet", "--heads", "--tags", "--", location],
+            Arguments = ["ls-remote", "--quiet", "--refs", "--", location],
             Remote = location,
             AsUser = true,
             IsGuarded = isGuarded,
@@ -90,7 +108,12 @@ internal sealed partial class GitProgram
     /// <summary>Where the user's repository pushes to by default: the URL of <c>origin</c>, as it says
     /// itself.</summary>
     internal Task<GitResult> PushUrlAsync(GitRepository repository, CancellationToken cancellation) => RunAsync(
-        repository.Call("remote", "get-url", "--push", "origin"), cancellation);
+        repository.Call("remote", "get-url", "--push", "origin") with { AsUser = true }, cancellation);
+
+    /// <summary>Where a URL leads once the user's own <c>insteadOf</c> is applied. Nothing is asked over the
+    /// network.</summary>
+    internal Task<GitResult> RewrittenAsync(string location, CancellationToken cancellation) => RunAsync(
+        new GitCall { Arguments = ["ls-remote", "--get-url", "--", location], AsUser = true }, cancellation);
 
     /// <summary>Writes all that a push of a range sends: of each commit its message and people, then what it adds to
     /// each of its parents.</summary>

@@ -83,7 +83,8 @@ internal sealed partial class GitProgram(GitOptions options, ProcessRunner proce
                     .. HardeningArguments, .. call.IsAgents ? FrugalArguments : [], .. access?.Arguments ?? [],
                     .. call.Where, .. call.Arguments,
                 ],
-                Environment = EnvironmentOf(access?.Environment ?? here.Environment, call),
+                Environment = EnvironmentOf(
+                    access?.Environment ?? (call.AsUser ? here.NetworkEnvironment : here.Environment), call),
                 WorkingDirectory = "/",
                 Mask = call.Mask,
                 Timeout = call.Timeout ?? QuickTimeout,

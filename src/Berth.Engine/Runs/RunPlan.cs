@@ -27,6 +27,14 @@ internal sealed record RunPlan
     /// <summary>The branch, tag or commit asked for, or null for the repository's own choice.</summary>
     public string? Ref { get; init; }
 
+    /// <summary>The folder of the repository that it begins in; empty for the top, as in a run of an older
+    /// version.</summary>
+    public string Directory
+    {
+        get;
+        init => field = value ?? string.Empty;
+    } = string.Empty;
+
     /// <summary>The result branch.</summary>
     public required string Branch { get; init; }
 

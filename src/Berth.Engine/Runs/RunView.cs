@@ -24,6 +24,9 @@ internal sealed record RunView
 
     public required string ModeReason { get; init; }
 
+    /// <summary>The folder of the repository that it begins in; <c>.</c> for the top.</summary>
+    public string Directory { get; init; } = ".";
+
     public required string SessionId { get; init; }
 
     /// <summary>The run whose conversation it goes on with; null for a new one.</summary>
@@ -146,6 +149,7 @@ internal sealed record RunView
             Message = run.Plan.Message,
             Mode = run.Plan.Mode,
             ModeReason = run.Plan.ModeReason,
+            Directory = run.Plan.Directory.Length == 0 ? "." : run.Plan.Directory,
             SessionId = run.Plan.SessionId,
             ContinuedFrom = run.Plan.ContinuedFrom,
             Result = outcome?.Result,
@@ -178,7 +182,7 @@ internal sealed record RunView
             FinishedAt = run.FinishedAt,
             DurationMs = run.FinishedAt is { } end ? (long)(end - run.CreatedAt).TotalMilliseconds : null,
             PhasesMs = run.Progress.Phases,
-            WorkspacePath = Directory.Exists(workspace) ? workspace : null,
+            WorkspacePath = System.IO.Directory.Exists(workspace) ? workspace : null,
             Cleanup = new CleanupView(run.Cleanup, run.Progress.Leaked),
             Sandbox = run.Plan.Sandbox.ToString().ToLowerInvariant(),
             Trust = run.Plan.Trust.ToString().ToLowerInvariant(),

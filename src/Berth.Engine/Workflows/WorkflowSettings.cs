@@ -83,6 +83,9 @@ internal sealed record WorkflowSettings
     /// </summary>
     public Trust? Trust { get; init; }
 
+    /// <summary><c>directory</c>: the folder of the repository to begin in, from its top.</summary>
+    public string? Directory { get; init; }
+
     /// <summary><c>pullRequestTitle</c>: a template, at most 10,000 characters.</summary>
     public string? PullRequestTitle { get; init; }
 
@@ -124,6 +127,7 @@ internal sealed record WorkflowSettings
         ["network"] = (settings, value) => settings with { Network = WorkflowNetwork.Read(value) },
         ["mounts"] = (settings, value) => settings with { Mounts = [.. value.ItemsOr(MountsExpected).Select(Mount)] },
         ["trust"] = (settings, value) => settings with { Trust = TrustOf(value) },
+        ["directory"] = (settings, value) => settings with { Directory = Folder(value) },
         ["pullRequestTitle"] = (settings, value) => settings with { PullRequestTitle = Template(value) },
         ["pullRequestBody"] = (settings, value) => settings with { PullRequestBody = Template(value) },
         ["pullRequestDraft"] = (settings, value) => settings with { PullRequestDraft = Switch(value) },
@@ -188,6 +192,15 @@ internal sealed record WorkflowSettings
         const string Expected = "the name of an image";
         var name = value.StringOr(Expected);
         return Workflows.ImageName.IsName(name) ? name : throw value.Refuse(Expected);
+    }
+
+    private static string Folder(LocatedJson value)
+    {
+        const string Expected = "a folder of the repository as a path from its top, without ..";
+        var path = value.StringOr(Expected);
+        return path.Length <= 1024 && path[0] != '/' && !path.Any(char.IsControl) && !path.Split('/').Contains("..")
+            ? path
+            : throw value.Refuse(Expected);
     }
 
     private static string Template(LocatedJson value)

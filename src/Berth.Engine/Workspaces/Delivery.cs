@@ -112,13 +112,7 @@ internal sealed class Delivery(WorkspaceOptions options, GitProgram git)
 
     /// <summary>The command that makes the branch by hand.</summary>
     internal static string ByHand(RunWorkspace run, string branch) => run.Source.Kind == RepositoryKind.Path
-        ? $"git -C {Quote(run.Source.Location)} fetch {Quote(run.Mirror)} "
-            + Quote($"{Mirror.HeadRef(run.RunId)}:refs/heads/{branch}")
-        : $"git --git-dir={Quote(run.Mirror)} branch {Quote(branch)} {Mirror.HeadRef(run.RunId)}";
-
-    // As a shell wants it.
-    private static string Quote(string word) =>
-        word.All(letter => char.IsAsciiLetterOrDigit(letter) || "/._-:+@%=,".Contains(letter, StringComparison.Ordinal))
-            ? word
-            : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+        ? $"git -C {ShellText.Quoted(run.Source.Location)} fetch {ShellText.Quoted(run.Mirror)} "
+            + ShellText.Quoted($"{Mirror.HeadRef(run.RunId)}:refs/heads/{branch}")
+        : $"git --git-dir={ShellText.Quoted(run.Mirror)} branch {ShellText.Quoted(branch)} {Mirror.HeadRef(run.RunId)}";
 }

@@ -302,8 +302,8 @@ internal sealed class Mirror(
 
     internal static FailureException NoDefaultBranch(RepositorySource source) => new(
         "no_default_branch",
-        $"{source.Location} has branches, but its HEAD names none that has a commit.",
-        "Say where to start with --ref BRANCH.",
+        $"{source.Location} has branches, tags or other refs, but its HEAD names no branch that has a commit.",
+        "Say where to start: --ref BRANCH, --ref TAG, or --ref origin/BRANCH in a clone.",
         Fault.User);
 
     private Task<GitResult> FetchRefsAsync(

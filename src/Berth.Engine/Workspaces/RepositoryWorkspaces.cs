@@ -12,7 +12,7 @@ namespace Berth.Engine.Workspaces;
 /// repository; the branch stays.
 /// All but inspecting can be done again after a crash in the middle of it.
 /// </remarks>
-internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram git, TimeProvider time)
+internal sealed partial class RepositoryWorkspaces(WorkspaceOptions options, GitProgram git, TimeProvider time)
 {
     private const int MaxRefs = 20;
     private const string OwnRepository = "repository.git";
@@ -169,27 +169,6 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
             run, branch ?? run.Branch, cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>Where a push of a run's branch goes: the URL itself, or the <c>origin</c> of the user's
-    /// repository.</summary>
-    /// <exception cref="FailureException"><c>push_remote_missing</c>, and what can be wrong with a
-    /// repository's URL.</exception>
-    internal async Task<string> PushRemoteAsync(RepositorySource source, CancellationToken cancellation)
-    {
-        if (source.Kind == RepositoryKind.Url)
-        {
-            return source.Location;
-        }
-
-        var origin = await git.PushUrlAsync(GitRepository.Users(source.Location), cancellation).ConfigureAwait(false);
-        return origin.Succeeded
-            ? RepositorySource.Parse(origin.Line, source.Location).Location
-            : throw new FailureException(
-                "push_remote_missing",
-                $"{source.Location} has no remote 'origin' that a branch could be pushed to.",
-                "git remote add origin URL, or leave out --push.",
-                Fault.User);
-    }
-
     /// <summary>Sends the run's branch to its remote. What it came to is in the answer.</summary>
     /// <remarks>Without the mirror's lock: a remote that hangs must not keep other runs from it.</remarks>
     internal async Task<PushRecord> PushAsync(
@@ -313,8 +292,9 @@ internal sealed class RepositoryWorkspaces(WorkspaceOptions options, GitProgram 
         if (reference is null or "HEAD" && resolved.Problem == GitProblem.RefMissing
             && (await git.HeadBranchAsync(users, cancellation).ConfigureAwait(false)).Succeeded)
         {
-            var any = await git.ListRefsAsync(users, ["refs/heads"], 1, cancellation).ConfigureAwait(false);
-            return any.Succeeded && any.Line.Length == 0 ? null : throw Mirror.NoDefaultBranch(source);
+            return await IsEmptyAsync(users, cancellation).ConfigureAwait(false)
+                ? null
+                : throw Mirror.NoDefaultBranch(source);
         }
 
         throw GitFailures.OfSource(source, $"Looking for '{reference ?? "HEAD"}' in {source.Location}", resolved);

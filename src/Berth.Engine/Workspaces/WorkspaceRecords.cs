@@ -95,6 +95,14 @@ internal sealed record PreparedWorkspace
     /// <summary>The mirror's <c>objects</c> folder, which the workspace borrows from: mount it read-only at this very
     /// path.</summary>
     public required string MirrorObjects { get; init; }
+
+    /// <summary>Folders below the top with instructions for Claude of their own, as paths below the top. A workspace
+    /// of an older version has none.</summary>
+    public IReadOnlyList<string> InstructionFolders
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
 }
 
 /// <summary>What a run did to a repository.</summary>

@@ -132,7 +132,7 @@ internal sealed partial class ServerCertificate
                 throw new FailureException(
                     "tls_key_exposed",
                     $"Others can read or write the server's key {path}.",
-                    $"chmod 600 {path}, and have a new one made where others may have read it.",
+                    $"chmod 600 {ShellText.Quoted(path)}, and have a new one made where others may have read it.",
                     Fault.Operator);
             }
 

@@ -21,7 +21,7 @@ internal static class RunOrders
     /// <summary>What a request may have; docs/openapi.json says what each is.</summary>
     internal static readonly string[] Fields =
     [
-        "workflow", "message", "continueFrom", "repository", "ref", "branch", "mode", "model", "maxTurns",
+        "workflow", "message", "continueFrom", "repository", "ref", "directory", "branch", "mode", "model", "maxTurns",
         "maxTokens", "maxBudgetUsd", "timeoutSeconds", "env", "sandbox", "push", "pullRequest", "pullRequestDraft",
         "pullRequestLabels", "pullRequestReviewers", "keep", "labels", "idempotencyKey", "priority", "approvals",
     ];
@@ -46,6 +46,7 @@ internal static class RunOrders
             Repository = body.Text("repository") ?? earlier?.Repository ?? DefaultRepository(options),
             CurrentDirectory = options.Home,
             Ref = body.Text("ref"),
+            Directory = body.Text("directory"),
             Branch = body.Text("branch"),
             Mode = body.Text("mode"),
             Model = body.Text("model"),

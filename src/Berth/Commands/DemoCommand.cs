@@ -156,7 +156,8 @@ internal static class DemoCommand
         {
             if (IsKept)
             {
-                Say($"To look around: export BERTH_HOME={stage.Home}; cd {stage.Repository}; berth ps");
+                Say($"To look around: export BERTH_HOME={ShellText.Quoted(stage.Home)}; "
+                    + $"cd {ShellText.Quoted(stage.Repository)}; berth ps");
             }
 
             Say("That was the real Claude Code CLI in its sandbox; a script played the model. With a real one:");

@@ -72,7 +72,7 @@ internal static class DiffCommand
     }
 
     private static string Nothing(RunView run) => run.State.IsFinal()
-        ? "The run changed nothing."
+        ? "The run changed nothing that could be shown."
         : $"The run is {RunWords.Name(run.State)}; what it changes is known when it has ended.";
 
     /// <summary>How a diff is shown.</summary>

@@ -64,6 +64,11 @@ internal static class DoctorCommand
             allowed = await engine.Places.TryProtectionsAsync(allowed, cancel);
             checks.AddRange(Merged(allowed));
             checks.Add(DoctorModes.Check(options, allowed, [.. engine.Workflows.List().Select(found => found.Name)]));
+            if (await new InstructionProbe(options, surroundings.Time).CheckAsync(cancel) is { } instructions)
+            {
+                checks.Add(instructions);
+            }
+
             checks.Add(WorkflowsOf(engine, options));
             checks.AddRange(WarmOf(engine.Places.WaitingContainers, options.Warm));
             capabilities = allowed[0].Capabilities;

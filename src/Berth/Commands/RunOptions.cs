@@ -34,6 +34,13 @@ internal sealed class RunOptions
         HelpName = "REF",
     };
 
+    private readonly Option<string?> directory = new("--directory")
+    {
+        Description = "The folder of the repository to begin in, from its top. Default: the workflow's, else the one "
+            + "that you are in, or that --repo names.",
+        HelpName = "FOLDER",
+    };
+
     private readonly Option<string?> branch = new("--branch")
     {
         Description = "The result's branch. Default: berth/WORKFLOW/ID.",
@@ -194,9 +201,9 @@ internal sealed class RunOptions
         command.Add(message);
         foreach (var option in (IReadOnlyList<Option>)
         [
-            repository, reference, branch, goOn, push, pullRequest, draft, requestLabels, reviewers, mode, image, model,
-            maxTurns, maxTokens, maxBudget, timeout, file, environment, labels, sandbox, network, allowedHosts, mounts,
-            trust, keep, detach, quiet, server, json,
+            repository, reference, directory, branch, goOn, push, pullRequest, draft, requestLabels, reviewers, mode, image,
+            model, maxTurns, maxTokens, maxBudget, timeout, file, environment, labels, sandbox, network, allowedHosts,
+            mounts, trust, keep, detach, quiet, server, json,
         ])
         {
             command.Add(option);
@@ -221,6 +228,7 @@ internal sealed class RunOptions
         Repository = parsed.GetValue(repository),
         CurrentDirectory = surroundings.CurrentDirectory,
         Ref = parsed.GetValue(reference),
+        Directory = parsed.GetValue(directory),
         Branch = parsed.GetValue(branch),
         Continue = parsed.GetValue(goOn),
         Push = parsed.GetValue(push),

@@ -46,10 +46,37 @@ internal static class ServeCommand
             var engine = BerthEngine.Open(options, surroundings.Time);
             var start = new ServerStart(
                 parsed.GetValue(open), parsed.GetValue(format) is "json", surroundings.Print);
-            await new BerthServer(engine, options, start, surroundings.Time).RunAsync(stop.Token);
+            var proof = ProveAsync(surroundings, options, stop.Token);
+            try
+            {
+                await new BerthServer(engine, options, start, surroundings.Time).RunAsync(stop.Token);
+            }
+            finally
+            {
+                await stop.CancelAsync();
+                await proof;
+            }
+
             return ExitCodes.Succeeded;
         }));
         return command;
+    }
+
+    // Beside the start, which it must not hold up: a server without it is as good, and people are told.
+    private static async Task ProveAsync(Surroundings surroundings, BerthOptions options, CancellationToken stop)
+    {
+        try
+        {
+            if (await new InstructionProbe(options, surroundings.Time).CheckAsync(stop) is { Ok: false } check)
+            {
+                await surroundings.Streams.Error.WriteLineAsync(
+                    $"{check.Code}: {check.Detail}. {check.Mend}".AsMemory(), CancellationToken.None);
+            }
+        }
+        catch (Exception ended) when (ended is OperationCanceledException or IOException or UnauthorizedAccessException)
+        {
+            // The server ends, or the disk has no room: the next start asks again.
+        }
     }
 
     private static BerthOptions WithUrls(BerthOptions options, string[] urls) => urls.Length == 0

@@ -24,6 +24,7 @@ internal static class RunOrderText
             Text("repository", RepositoryOf(request, isNear));
             Text("continueFrom", request.Continue);
             Text("ref", request.Ref);
+            Text("directory", request.Directory);
             Text("branch", request.Branch);
             Text("mode", request.Mode);
             Text("model", request.Model);

@@ -1,5 +1,6 @@
 using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
+using Berth.Protocol;
 
 namespace Berth.Terminal;
 
@@ -85,7 +86,7 @@ internal static class RunSummary
     {
         { Refs.Count: > 0 } => "none: the run's work is beside it",
         { WorkspacePath: not null, Warnings.Count: > 0 } => "none; see the notes, and the workspace",
-        _ => "none: the run changed nothing",
+        _ => "none: the run changed nothing that could be delivered",
     };
 
     // Of what a run's agent left beside its branch; it is not pushed.
@@ -192,8 +193,8 @@ internal static class RunSummary
         {
             var folder = run.Repository.TrimEnd('/') + "/";
             var isHere = (currentDirectory + "/").StartsWith(folder, StringComparison.Ordinal);
-            var where = isHere ? string.Empty : $"-C {Quoted(run.Repository)} ";
-            yield return Labelled(string.Empty, $"git {where}merge {run.Branch}");
+            var where = isHere ? string.Empty : $"-C {ShellText.Quoted(run.Repository)} ";
+            yield return Labelled(string.Empty, $"git {where}merge {ShellText.Quoted(run.Branch)}");
         }
     }
 
@@ -202,11 +203,4 @@ internal static class RunSummary
         {
             Indent = LabelWidth + 2,
         };
-
-    private static string Quoted(string path) => path.All(IsPlain)
-        ? path
-        : $"'{path.Replace("'", "'\\''", StringComparison.Ordinal)}'";
-
-    private static bool IsPlain(char letter) =>
-        char.IsAsciiLetterOrDigit(letter) || "/._-+".Contains(letter, StringComparison.Ordinal);
 }

@@ -50,7 +50,7 @@ public sealed class GatewayBudgetTests
         var script = string.Join('\n', Enumerable.Repeat($"tool Task {task}", 4)) + "\n---\ntext Done.";
         _ = await claude.RunAsync(script, new BudgetLimits { Tokens = 40_000 }, Cancel, "claude-opus-5-5");
 
-        Assert.Contains(claude.Requests, request => request.Headers.ContainsKey(ModelCall.AgentHeader));
+        Assert.Contains(claude.Requests, request => request.Headers.ContainsKey(RequestClass.AgentHeader));
         Assert.Equal(1, claude.Totals.Turns);
         Assert.InRange(claude.Totals.InputTokens + claude.Totals.OutputTokens, 40_000, 43_999);
         Assert.NotEmpty(claude.Stops);

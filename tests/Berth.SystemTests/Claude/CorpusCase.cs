@@ -8,6 +8,10 @@ internal sealed record CorpusCase(string Name, string About, ClaudeEnd End, stri
     /// <summary>The script that the model plays.</summary>
     public string? Script { get; init; }
 
+    /// <summary>What the model plays where the conversation has no script, as after a summary; the prompt then has
+    /// none either.</summary>
+    public string? ModelScript { get; init; }
+
     /// <summary>The prompt before the script.</summary>
     public string Prompt { get; init; } = "Please.";
 

@@ -27,7 +27,9 @@ internal static class CorpusCases
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<CorpusCase> All { get; } =
-        [.. Successes(), .. Recoveries(), .. Limits(), .. ApiErrors(), .. Signals(), .. Startup()];
+    [
+        .. Successes(), .. Recoveries(), .. Limits(), .. ApiErrors(), .. Signals(), .. Startup(), .. EndingCases.All,
+    ];
 
     private static IEnumerable<CorpusCase> Successes() =>
     [
@@ -88,13 +90,9 @@ internal static class CorpusCases
         {
             Script = "text half\nstop max_tokens\n---\ntext the rest",
         },
-        new("pause_turn", "a pause ends the run as a success", ClaudeEnd.Completed)
-        {
-            Script = "text so far\nstop pause_turn",
-        },
         new("empty_answer", "an answer without content is asked for again once", ClaudeEnd.Completed)
         {
-            Script = "repeat forever\nstart",
+            Script = "repeat forever\nstart", Warning = "was empty",
         },
         new("fallback_model", "another model takes over after three overloads", ClaudeEnd.Completed)
         {
@@ -146,7 +144,7 @@ internal static class CorpusCases
         Refused(429, "model_rate_limited"),
         Refused(500, "model_server_error"),
         Refused(529, "model_overloaded"),
-        new("api_html", "a proxy's page with status 200", ClaudeEnd.ApiError, "model_unreachable")
+        new("api_html", "a proxy's page with status 200", ClaudeEnd.ApiError, "model_answer_invalid")
         {
             Script = "body 200 text/html <h1>hi</h1>",
         },

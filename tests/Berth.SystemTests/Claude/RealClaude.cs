@@ -50,7 +50,14 @@ internal sealed class RealClaude(string claude, string folder)
         var socket = Path.Combine(folder, "model.sock");
         await using var server = corpusCase.NoGateway
             ? null
-            : await ScriptedModelServer.StartAsync(new() { Port = null, UnixSocket = socket }, patience.Token);
+            : await ScriptedModelServer.StartAsync(
+                new()
+                {
+                    Port = null,
+                    UnixSocket = socket,
+                    Script = corpusCase.ModelScript is { } script ? ScriptParser.Parse(script) : null,
+                },
+                patience.Token);
         model = server;
         var invocation = new ClaudeInvocation
         {
@@ -153,7 +160,9 @@ internal sealed class RealClaude(string claude, string folder)
 
     private static byte[] Input(CorpusCase corpusCase) => corpusCase.RawInput is { } raw
         ? Encoding.UTF8.GetBytes(raw)
-        : ClaudeCommandLine.InputLine($"{corpusCase.Prompt}\n```script\n{corpusCase.Script}\n```");
+        : ClaudeCommandLine.InputLine(corpusCase.Script is null
+            ? corpusCase.Prompt
+            : $"{corpusCase.Prompt}\n```script\n{corpusCase.Script}\n```");
 
     /// <summary>Reads events: to the first result where the input is open, for its end lets the CLI go; else to the
     /// end.</summary>

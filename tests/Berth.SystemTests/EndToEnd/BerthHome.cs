@@ -50,6 +50,9 @@ internal sealed class BerthHome : IAsyncDisposable
 
     public ScriptedModelServer Model { get; }
 
+    /// <summary>The folder of the repository that the user is in.</summary>
+    public string Stands { get; set; } = string.Empty;
+
     public string Home => Path.Combine(folder, "home");
 
     public string Repository => Path.Combine(folder, "repository");
@@ -143,7 +146,7 @@ internal sealed class BerthHome : IAsyncDisposable
             FileName = words[0],
             Arguments = [.. words.Skip(1)],
             Environment = environment,
-            WorkingDirectory = Repository,
+            WorkingDirectory = Path.Combine(Repository, Stands),
             Input = input,
             Output = ChildStdio.Pipe,
             Error = ChildStdio.Pipe,

@@ -171,7 +171,7 @@ public sealed class ClaudeCommandLineTests
     {
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(200), Prop.ForAll(ArbMap.Default.ArbFor<string>(), prompt =>
         {
-            if (string.IsNullOrWhiteSpace(prompt))
+            if (prompt is null || PromptText.IsBlank(prompt))
             {
                 return true;
             }

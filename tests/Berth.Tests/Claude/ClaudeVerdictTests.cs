@@ -150,13 +150,14 @@ public sealed class ClaudeVerdictTests
 
     [Theory]
     [InlineData("""{"terminal_reason":"prompt_too_long"}""", "prompt_too_long")]
-    [InlineData("""{"terminal_reason":"image_error"}""", "prompt_too_long")]
-    [InlineData("""{"subtype":"error_during_execution","terminal_reason":"model_error"}""", "claude_failed")]
-    [InlineData("""{"subtype":"error_during_execution","terminal_reason":"hook_stopped"}""", "claude_failed")]
+    [InlineData("""{"terminal_reason":"image_error"}""", "media_rejected")]
+    [InlineData("""{"subtype":"error_during_execution","terminal_reason":"model_error"}""", "claude_query_failed")]
+    [InlineData("""{"subtype":"error_during_execution","terminal_reason":"hook_stopped"}""", "hook_stopped")]
     [InlineData("""{"subtype":"success","terminal_reason":"api_error","api_error_status":503}""", "model_server_error")]
     [InlineData("""{"subtype":"success","terminal_reason":"api_error","api_error_status":418}""", "model_failed")]
-    [InlineData("""{"subtype":"success","terminal_reason":"api_error","api_error_status":null}""", "model_unreachable")]
-    [InlineData("{}", "claude_failed")]
+    [InlineData("""{"terminal_reason":"api_error","api_error_status":null}""", "claude_end_unknown")]
+    [InlineData("""{"subtype":"error_during_execution"}""", "claude_failed")]
+    [InlineData("{}", "claude_end_unknown")]
     public void Each_kind_of_failed_result_has_a_code(string result, string expected)
     {
         var merged = result.Insert(1, "\"type\":\"result\",\"is_error\":true" + (result.Length > 2 ? "," : ""));
@@ -166,11 +167,11 @@ public sealed class ClaudeVerdictTests
     [Fact]
     public void A_success_for_an_unusual_reason_is_pointed_out()
     {
-        var odd = Success.Replace("completed", "background_requested", StringComparison.Ordinal);
+        var odd = Success.Replace("completed", "brand_new", StringComparison.Ordinal);
 
         var verdict = ClaudeVerdict.Judge(Evidence(Init, odd), Exits.With(code: 0));
 
-        Assert.Contains("background_requested", Assert.Single(verdict.Warnings), StringComparison.Ordinal);
+        Assert.Contains("brand_new", Assert.Single(verdict.Warnings), StringComparison.Ordinal);
     }
 
     private static ClaudeEvidence Evidence(params string[] events)

@@ -131,7 +131,7 @@ public sealed class ModelPricesTests : IDisposable
     {
         var bytes = System.Text.Encoding.UTF8.GetBytes(body);
         var call = ModelCall.Read(
-            new HeaderDictionary { [ModelCall.AgentHeader] = "a" }, bytes, ModelPrices.Listed);
+            new HeaderDictionary { [RequestClass.AgentHeader] = "a" }, bytes, ModelPrices.Listed);
 
         Assert.False(call.IsMain);
         Assert.Equal(0, call.Most.Turns);

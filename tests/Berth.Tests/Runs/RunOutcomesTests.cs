@@ -143,10 +143,12 @@ public sealed class RunOutcomesTests
     {
         var evidence = new ClaudeEvidence();
         const string Init = """{"type":"system","subtype":"init","session_id":"s","model":"m","tools":[]}""";
+        const string Answer = """{"type":"assistant","message":{"id":"a","model":"m","content":[]}}""";
         const string Result = """
             {"type":"result","subtype":"success","is_error":false,"result":"Done.","num_turns":1,"total_cost_usd":0.1}
             """;
         evidence.Add(JsonDocument.Parse(Init).RootElement);
+        evidence.Add(JsonDocument.Parse(Answer).RootElement);
         evidence.Add(JsonDocument.Parse(Result).RootElement);
         return evidence;
     }

@@ -30,6 +30,7 @@ internal static class RunBodies
         ["message"] = "\"Do it.\"",
         ["repository"] = "\"/nowhere/at/all\"",
         ["ref"] = "\"main\"",
+        ["directory"] = "\"services/shop\"",
         ["continueFrom"] = "\"7k3m9xq2\"",
         ["maxTurns"] = "5",
         ["maxTokens"] = "200000",

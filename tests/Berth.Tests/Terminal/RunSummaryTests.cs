@@ -68,7 +68,7 @@ public sealed class RunSummaryTests
     public void A_run_that_changed_nothing_says_so() => Assert.Equal(
         """
         succeeded in 12.9 s · 4 turns · 4400 tokens · $0.024
-          branch     none: the run changed nothing
+          branch     none: the run changed nothing that could be delivered
 
         """,
         Text(RunSummary.Of(TrialRun.View with { Branch = null, Commits = [], FilesChanged = [] }, "/")));

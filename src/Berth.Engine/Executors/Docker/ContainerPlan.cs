@@ -75,7 +75,7 @@ internal sealed class ContainerPlan(DockerExecutorOptions options, ContainerLabe
         {
             Argv = spec.Argv,
             Environment = RunEnvironment.ForAgent(spec with { Environment = WithImages(spec.Environment, image) }),
-            WorkingDirectory = InsidePaths.Workspace,
+            WorkingDirectory = StartFolder.Of(InsidePaths.Workspace, spec.Directory),
         },
 
         // The supervisor is in the container, and its loopback is the agent's.

@@ -51,7 +51,7 @@ internal static class ContainerUsers
                 "mount_unreadable",
                 $"The run was to have {mount.Host}, which the container's user may not "
                     + $"{(mount.IsWritable ? "write" : "read")}.",
-                $"Type: chmod -R o+{(mount.IsWritable ? "rwX" : "rX")} '{mount.Host}'",
+                $"Type: chmod -R o+{(mount.IsWritable ? "rwX" : "rX")} {ShellText.Quoted(mount.Host)}",
                 Fault.Operator);
         }
     }

@@ -90,10 +90,10 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
             Facts = Facts(spec, groups),
             Agent = new AgentStep
             {
-                Argv = [.. prefix, .. spec.Argv],
+                Argv = [.. StartFolder.In(prefix, spec.Directory), .. spec.Argv],
                 Wrappers = sandboxed ? BubblewrapCommand.Wrappers : 0,
                 Environment = RunEnvironment.ForAgent(spec),
-                WorkingDirectory = sandboxed ? null : run.Workspace,
+                WorkingDirectory = sandboxed ? null : StartFolder.Of(run.Workspace, spec.Directory),
             },
             Proxy = spec.Policy.Network.Mode == NetworkMode.Allowlist
                 ? new ProxyStep(RunEnvironment.ProxyPort, IsHandedOver: true)
@@ -107,7 +107,7 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
 
     /// <summary>The bubblewrap program, or null.</summary>
     internal string? Bubblewrap =>
-        options.BubblewrapPath is not { } named ? ProgramSearch.Find("bwrap")
+        options.BubblewrapPath is not { } named ? ProgramSearch.Find("bwrap") ?? ProgramSearch.FindInside("bwrap")
         : ProgramSearch.IsProgram(named) ? named
         : null;
 
