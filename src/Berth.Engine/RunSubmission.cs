@@ -156,6 +156,7 @@ internal sealed class RunSubmission(
             Timeout = request.Timeout ?? workflow.Settings.Timeout ?? options.Timeout,
             IdleStop = workflow.Settings.IdleTimeout ?? options.IdleStop,
             Network = policy.Network,
+            ModelTools = RunNetwork.ModelToolsOf(options, workflow.Settings.ModelTools),
             Mounts = policy.ExtraMounts,
             TempBytes = options.TempBytes,
             MemoryBytes = policy.MemoryBytes,
