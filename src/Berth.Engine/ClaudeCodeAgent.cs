@@ -109,10 +109,12 @@ internal sealed class ClaudeCodeAgent(
         RunFlow flow, IExecutor executor, CancelWatch cancels, CancellationToken beforeStart, CancellationToken stop)
     {
         var budgets = new RunBudgets(options, runs.Spending);
+        flow.ChargeCallsOfDeadHost(budgets);
         var model = options.Gateway with
         {
             Upstream = flow.Plan.Upstream,
             Prices = budgets.Prices(flow.Progress.StartIntended),
+            Policy = RunNetwork.ModelPolicyOf(flow.Plan),
         };
         await using var notes = new GatewayNotes(flow, executor);
         using var admission = budgets.AdmissionOf(flow.Id, flow.Plan, flow.Progress, time);

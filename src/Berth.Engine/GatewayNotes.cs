@@ -24,6 +24,7 @@ internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDis
 
     // The journal keeps every event of ours, so what the agent can cause without end needs one.
     private const int MostConnectionsTold = 1000;
+    private const int MostRefusalsTold = 100;
     private readonly Channel<ControlRequest> notes = Channel.CreateBounded<ControlRequest>(
         new BoundedChannelOptions(MaxPending) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
 
@@ -33,7 +34,10 @@ internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDis
     private readonly Lock gate = new();
     private readonly List<JsonElement> unsaid = [];
     private NetworkCounts network;
+    private GatewayCounts counted;
     private int connections;
+    private int refusals;
+    private long refusedRequests;
     private readonly CancellationTokenSource done = new();
     private readonly Task pump;
 
@@ -42,24 +46,60 @@ internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDis
         this.flow = flow;
         this.executor = executor;
         before = flow.Progress.Gateway;
+        counted = before;
         network = flow.Progress.Network;
         pump = PumpAsync();
     }
 
-    public void Counted(ModelUsage totals) => Count(progress => progress with
+    /// <summary>Saved before the call is sent: the next host charges it where this one dies.</summary>
+    public void Begun(PendingCall call) => Count(progress => progress with
     {
-        Gateway = new GatewayCounts(
-            before.Requests + totals.Requests,
-            before.InputTokens + totals.InputTokens,
-            before.OutputTokens + totals.OutputTokens,
-            before.Refusals + totals.Refusals)
+        PendingCalls = [.. progress.PendingCalls, call],
+    });
+
+    public void Counted(ModelUsage totals, string? call)
+    {
+        lock (gate)
         {
-            CacheReadTokens = before.CacheReadTokens + totals.CacheReadTokens,
-            CacheWriteTokens = before.CacheWriteTokens + totals.CacheWriteTokens,
-            CacheWrite1hTokens = before.CacheWrite1hTokens + totals.CacheWrite1hTokens,
-            Turns = before.Turns + totals.Turns,
-            CostUsd = before.CostUsd + totals.CostUsd,
-        },
+            counted = before.Plus(totals) with { RefusedRequests = before.RefusedRequests + refusedRequests };
+            Count(progress => progress with
+            {
+                Gateway = counted,
+                PendingCalls = [.. progress.PendingCalls.Where(
+                    pending => !string.Equals(pending.Id, call, StringComparison.Ordinal))],
+            });
+        }
+    }
+
+    /// <summary>The agent asked for what it may not have. Told up to a number, and counted.</summary>
+    public void RequestRefused(RequestRefusal refusal)
+    {
+        lock (gate)
+        {
+            refusedRequests++;
+            counted = counted with { RefusedRequests = before.RefusedRequests + refusedRequests };
+            if (refusedRequests > MostRefusalsTold)
+            {
+                return;
+            }
+
+            Count(progress => progress with { Gateway = counted });
+        }
+
+        Write(new JsonObject
+        {
+            ["type"] = BerthEvents.RequestRefused,
+            ["code"] = refusal.Code,
+            ["message"] = flow.Redact(refusal.Message),
+        });
+        SayIfLast(refusedRequests, MostRefusalsTold, "requests of the agent's to the model's gateway");
+    }
+
+    public void BetaDropped(string beta) => Write(new JsonObject
+    {
+        ["type"] = BerthEvents.Notice,
+        ["message"] = flow.Redact(
+            $"The agent asked for the API's beta {beta}, which Berth does not know: its calls go without it."),
     });
 
     /// <summary>A budget stopped a call; of a run's many the first is told, and is why it ends.</summary>
@@ -97,15 +137,22 @@ internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDis
     /// <summary>This host took the run over from one that had died.</summary>
     public void Adopted() => Write(new JsonObject { ["type"] = BerthEvents.Adopted });
 
-    public void Refused(int status, string message) =>
-        Write(new JsonObject
+    public void Refused(int status, string message)
+    {
+        var number = Interlocked.Increment(ref refusals);
+        if (number <= MostRefusalsTold)
         {
-            ["type"] = BerthEvents.ModelRefused,
-            ["status"] = status,
+            Write(new JsonObject
+            {
+                ["type"] = BerthEvents.ModelRefused,
+                ["status"] = status,
 
-            // The supervisor knows the credential of the host that started it, and this one may have another.
-            ["message"] = flow.Redact(message),
-        });
+                // The supervisor knows the credential of the host that started it, and this one may have another.
+                ["message"] = flow.Redact(message),
+            });
+            SayIfLast(number, MostRefusalsTold, "calls that the model's service refused");
+        }
+    }
 
     public void Passed(ProxyConnection connection) => Tell(
         counts => counts with
@@ -144,6 +191,11 @@ internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDis
         await pump;
         done.Dispose();
         SaveNetwork();
+        if (flow.Progress.Gateway != counted)
+        {
+            Count(progress => progress with { Gateway = counted });
+        }
+
         while (notes.Reader.TryRead(out var note))
         {
             unsaid.Add(note.Data!.Value);
@@ -199,14 +251,24 @@ internal sealed class GatewayNotes : IGatewayObserver, IProxyObserver, IAsyncDis
             }
             else if (connections == MostConnectionsTold + 1)
             {
-                Write(new JsonObject
-                {
-                    ["type"] = BerthEvents.Notice,
-                    ["message"] = $"The run has made {MostConnectionsTold} connections: further ones are only counted.",
-                });
+                SayNoMore($"The run has made {MostConnectionsTold} connections");
             }
         }
     }
+
+    private void SayIfLast(long number, long most, string what)
+    {
+        if (number == most)
+        {
+            SayNoMore($"There were {most} {what}");
+        }
+    }
+
+    private void SayNoMore(string what) => Write(new JsonObject
+    {
+        ["type"] = BerthEvents.Notice,
+        ["message"] = $"{what}: further ones are only counted.",
+    });
 
     private void Write(JsonObject note)
     {

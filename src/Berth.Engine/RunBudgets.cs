@@ -59,6 +59,11 @@ internal sealed class RunBudgets(BerthOptions options, SpendingStore spending)
         return new CallAdmission(LimitsOf(plan), before, shared, time);
     }
 
+    /// <summary>Notes what calls of a host that died may have come to, by the days that they belong to.</summary>
+    public void Charge(string id, RunPlan plan, IReadOnlyList<PendingCall> calls) => spending.Change(
+        SpenderOf(id, plan),
+        [.. calls.Select(call => new SpendingChange(call.Day ?? spending.Today, call.Most, Spending.None))]);
+
     /// <summary>The prices that hold here.</summary>
     /// <param name="isUnderWay">Whether an agent is at work already: a file that was spoilt since then does not end
     /// it, and it is reckoned with the built-in prices.</param>

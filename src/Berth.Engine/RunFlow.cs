@@ -93,6 +93,7 @@ internal sealed partial class RunFlow
         ["modeReason"] = Plan.ModeReason,
         ["sandbox"] = Plan.Sandbox.ToString().ToLowerInvariant(),
         ["network"] = Plan.Network.ToString(),
+        ["modelTools"] = string.Join(", ", Plan.ModelTools),
         ["mounts"] = string.Join(", ", Plan.Mounts),
         ["trust"] = Plan.Trust.ToString().ToLowerInvariant(),
         ["repository"] = Plan.Repository,

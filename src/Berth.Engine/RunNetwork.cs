@@ -1,5 +1,7 @@
 using Berth.Engine.Executors;
+using Berth.Engine.Gateway;
 using Berth.Engine.Network;
+using Berth.Engine.Runs;
 using Berth.Protocol;
 
 namespace Berth.Engine;
@@ -32,6 +34,23 @@ internal static class RunNetwork
     {
         Hosts = [.. policy.Hosts.Select(HostPattern.Parse).OfType<HostPattern>()],
         Permitted = options.NetworkPrivate,
+    };
+
+    /// <summary>The server tools that a workflow permits, where the operator has not bounded the network: the service
+    /// reaches any host by them.</summary>
+    /// <exception cref="FailureException"><c>network_not_permitted</c>.</exception>
+    public static IReadOnlyList<string> ModelToolsOf(BerthOptions options, IReadOnlyList<string> tools) =>
+        tools.Count == 0 || MostOf(options) == NetworkMode.Open ? tools : throw Refusal(
+            "network_not_permitted",
+            $"The workflow's modelTools ({string.Join(", ", tools)}) reach any host through the model's service; the "
+                + $"operator permits the network {NetworkPolicy.Word(MostOf(options))} at most.",
+            "Take modelTools out of workflow.json, or have the operator change BERTH_NETWORK and " + Hosts + ".");
+
+    /// <summary>What a run may have the model's service do for it: as much as it may do itself.</summary>
+    public static GatewayPolicy ModelPolicyOf(RunPlan plan) => new()
+    {
+        MayFetch = plan.Network.Mode == NetworkMode.Open,
+        ServerTools = plan.ModelTools,
     };
 
     private static NetworkPolicy Asked(RunRequest request, NetworkPolicy workflow)
@@ -68,12 +87,15 @@ internal static class RunNetwork
     private static string Checked(string host) => HostPattern.Parse(host)?.ToString() ?? throw Refusal(
         "network_host_invalid", $"--allow-host {host} cannot be a host.", $"Use {HostPattern.Expected}.");
 
-    private static void CheckBounds(BerthOptions options, NetworkPolicy policy, SandboxKind sandbox)
-    {
-        // Hosts that are bounded and a network that is not would be no bound.
-        var most = options.NetworkHosts is not null && options.NetworkMost == NetworkMode.Open
+    // Hosts that are bounded and a network that is not would be no bound.
+    private static NetworkMode MostOf(BerthOptions options) =>
+        options.NetworkHosts is not null && options.NetworkMost == NetworkMode.Open
             ? NetworkMode.Allowlist
             : options.NetworkMost;
+
+    private static void CheckBounds(BerthOptions options, NetworkPolicy policy, SandboxKind sandbox)
+    {
+        var most = MostOf(options);
         if (policy.Mode > most)
         {
             var what = sandbox == SandboxKind.None

@@ -88,6 +88,10 @@ public static class BerthEvents
     /// <c>message</c>.</summary>
     public const string ModelRefused = "model_refused";
 
+    /// <summary>The gateway did not forward a request of the agent's. <c>code</c>, <c>message</c>. Told up to a number,
+    /// then only counted.</summary>
+    public const string RequestRefused = "model_request_refused";
+
     /// <summary>A call of the model was not made: a budget is spent. <c>scope</c>, <c>name</c>, <c>limit</c>,
     /// <c>spent</c>, <c>message</c>. Said once in a run.</summary>
     public const string BudgetSpent = "budget_spent";

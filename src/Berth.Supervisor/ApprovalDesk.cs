@@ -14,6 +14,11 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
 {
     private const int MostWaiting = 100;
     private const int MostCalls = 10_000;
+    private const int LongestId = 200;
+    private const int LongestReason = 2000;
+
+    // Events of ours are kept beyond the journal's cap, and any process inside can forge a request.
+    private const long MostToldBytes = 16 * 1024 * 1024;
     private const string NobodyAnswered = "Nobody answered in time whether this call may be made. Go on without it.";
     private const string TooLarge = "The call is too large to be shown to anybody. Make a smaller one.";
     private const string TooMany = "Too many calls wait for a decision. Go on without this one.";
@@ -23,6 +28,7 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
     private readonly SortedDictionary<int, WaitingCall> waiting = [];
     private AgentInput? input;
     private int calls;
+    private long told;
 
     /// <summary>What was asked, and what was allowed.</summary>
     internal DecidedCalls Decided { get; } = new();
@@ -55,8 +61,13 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
     {
         lock (gate)
         {
-            var call = new WaitingCall(++calls, requestId, "?", null, 0);
-            Settle(call, ApprovalCause.TooLarge, new(false, null, TooLarge));
+            if (++calls > MostCalls || requestId.Length > LongestId)
+            {
+                Reply(requestId, json => WriteAnswer(json, new(false, null, TooLarge)));
+                return;
+            }
+
+            Settle(new WaitingCall(calls, requestId, "?", null, 0), ApprovalCause.TooLarge, new(false, null, TooLarge));
         }
     }
 
@@ -135,11 +146,11 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
             var call = new WaitingCall(
                 ++calls,
                 requestId,
-                AgentLines.Text(request, "tool_name") ?? "?",
-                AgentLines.Text(request, "tool_use_id"),
+                Start(AgentLines.Text(request, "tool_name"), LongestId) ?? "?",
+                Start(AgentLines.Text(request, "tool_use_id"), LongestId),
                 time.GetTimestamp());
             Decided.Asked(call.ToolUseId);
-            if (calls > MostCalls)
+            if (calls > MostCalls || requestId.Length > LongestId)
             {
                 // Each one told is an event that the journal must keep.
                 Reply(requestId, json => WriteAnswer(json, new(false, null, TooMany)));
@@ -157,7 +168,7 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
             {
                 WriteCall(data, call);
                 data.WriteString("deadline"u8, time.GetUtcNow() + limit);
-                data.WriteString("reason"u8, AgentLines.Text(request, "decision_reason"));
+                data.WriteString("reason"u8, Start(AgentLines.Text(request, "decision_reason"), LongestReason));
                 WriteInput(data, request);
             });
         }
@@ -239,7 +250,11 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
         data.WriteString("toolUseId"u8, call.ToolUseId);
     }
 
-    private static void WriteInput(Utf8JsonWriter data, JsonElement request)
+    private static string? Start(string? text, int longest) =>
+        text is null || text.Length <= longest ? text
+            : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];
+
+    private void WriteInput(Utf8JsonWriter data, JsonElement request)
     {
         if (!request.TryGetProperty("input"u8, out var asked))
         {
@@ -247,7 +262,8 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
         }
 
         var length = JsonMarshal.GetRawUtf8Value(asked).Length;
-        if (length > BerthEvents.LongestInput)
+        told += Math.Min(length, BerthEvents.LongestInput);
+        if (length > BerthEvents.LongestInput || told > MostToldBytes)
         {
             data.WriteNumber("inputBytes"u8, length);
             return;

@@ -41,6 +41,16 @@ internal sealed record GatewayOptions
     /// <summary>What calls cost. Default: the prices of the pinned CLI.</summary>
     public ModelPrices Prices { get; init; } = ModelPrices.Listed;
 
+    /// <summary>What the run may have the model's service do.</summary>
+    public GatewayPolicy Policy { get; init; } = GatewayPolicy.Closed;
+
+    /// <summary>How long an answer is read on once nobody reads it any more. Default 10 minutes.</summary>
+    public TimeSpan Unheard { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long calls in flight are waited for when the run has ended. Default 5 seconds; then they are cut,
+    /// and charged in full.</summary>
+    public TimeSpan Ending { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Whether anything was given to authenticate with.</summary>
     public bool HasCredential => ApiKey is not null || AuthToken is not null || OAuthToken is not null
         || CustomHeaders.Authenticate;

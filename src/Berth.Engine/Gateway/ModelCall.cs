@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Berth.Engine.Budgets;
 using Microsoft.AspNetCore.Http;
 
@@ -19,58 +18,29 @@ internal sealed record ModelCall(string? Model, bool IsMain, Spending Most)
     private const long MostOutput = 128_000;
     private const long MostNamed = 10_000_000;
 
-    /// <summary>Reads a request.</summary>
-    public static ModelCall Read(IHeaderDictionary headers, ReadOnlyMemory<byte> body, ModelPrices prices)
+    // What a server tool brings in is not in the request; more than this no model reads.
+    private const long WholeContext = 1_000_000;
+
+    /// <summary>The most tokens that it reads.</summary>
+    public long InputTokens { get; private init; }
+
+    /// <summary>The most tokens that it writes.</summary>
+    public long OutputTokens { get; private init; }
+
+    /// <summary>Reckons what a request may come to.</summary>
+    public static ModelCall Of(IHeaderDictionary headers, JudgedRequest request, int bodyBytes, ModelPrices prices)
     {
         var isMain = RequestClass.IsTurn(headers);
-        var (model, output, fast) = ReadBody(body.Span);
-        var tokens = body.Length + output;
-        var cost = prices.MostFor(model, fast, body.Length, output);
-        return new ModelCall(model, isMain, new Spending(1, isMain ? 1 : 0, tokens, cost));
-    }
 
-    private static (string? Model, long Output, bool IsFast) ReadBody(ReadOnlySpan<byte> body)
-    {
-        string? model = null;
-        long? output = null;
-        var fast = false;
-        try
+        // Another model than the one named may answer, which may be any.
+        var priced = request.HasFallbacks ? null : request.Model;
+        var input = request.MayReadMore ? Math.Max(bodyBytes, WholeContext) : bodyBytes;
+        var output = Math.Clamp(request.MaxTokens ?? MostOutput, 0, MostNamed);
+        var cost = prices.MostFor(priced, request.IsFast || request.HasFallbacks, input, output);
+        return new ModelCall(request.Model, isMain, new Spending(1, isMain ? 1 : 0, input + output, cost))
         {
-            var reader = new Utf8JsonReader(body);
-            _ = reader.Read();
-            while (reader.TokenType == JsonTokenType.StartObject || reader.TokenType == JsonTokenType.PropertyName)
-            {
-                if (reader.TokenType == JsonTokenType.StartObject)
-                {
-                    _ = reader.Read();
-                    continue;
-                }
-
-                var name = reader.GetString();
-                _ = reader.Read();
-                switch (name)
-                {
-                    case "model" when reader.TokenType == JsonTokenType.String:
-                        model = reader.GetString();
-                        break;
-                    case "max_tokens" when reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var most):
-                        output = Math.Max(output ?? 0, Math.Clamp(most, 0, MostNamed));
-                        break;
-                    case "speed" when reader.TokenType == JsonTokenType.String:
-                        fast |= reader.ValueTextEquals("fast");
-                        break;
-                }
-
-                reader.Skip();
-                _ = reader.Read();
-            }
-        }
-        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
-        {
-            // The upstream refuses it; until then it counts as the most that there can be.
-            return (null, MostOutput, true);
-        }
-
-        return (model, output ?? MostOutput, fast);
+            InputTokens = input,
+            OutputTokens = output,
+        };
     }
 }

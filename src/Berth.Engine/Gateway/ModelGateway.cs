@@ -12,15 +12,25 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
-using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
 
 namespace Berth.Engine.Gateway;
 
 /// <summary>What the gateway tells its host, as it happens.</summary>
 internal interface IGatewayObserver
 {
-    /// <summary>A call was answered; these are the totals of this gateway now.</summary>
-    void Counted(ModelUsage totals);
+    /// <summary>A call is about to be sent: it is charged like this where nobody learns more.</summary>
+    void Begun(PendingCall call);
+
+    /// <summary>A call has ended; these are the totals of this gateway now.</summary>
+    /// <param name="totals">The sums.</param>
+    /// <param name="call">The <see cref="PendingCall.Id"/> of the call, which is in the sums from now on.</param>
+    void Counted(ModelUsage totals, string? call);
+
+    /// <summary>A request of the agent's was not forwarded.</summary>
+    void RequestRefused(RequestRefusal refusal);
+
+    /// <summary>A beta that the agent asked for is left out of its calls; said once for each.</summary>
+    void BetaDropped(string beta);
 
     /// <summary>The upstream refused for good, after the retries.</summary>
     void Refused(int status, string message);
@@ -43,11 +53,15 @@ internal interface IGatewayObserver
 /// </remarks>
 internal sealed class ModelGateway : IAsyncDisposable
 {
-    // The CLI itself takes prompts of up to 10 MB and sends the conversation whole; the public API takes 32 MB.
-    private const long MaxRequestBytes = 64L * 1024 * 1024;
+    // The CLI has some ten subagents at most at once, with a connection each; a hang-up keeps its place until the call
+    // has ended.
     private const int MaxConnections = 64;
-    private const int Forbidden = 403;
+    private const int MaxHeaders = 64;
+    private const int MaxHeaderBytes = 16 * 1024;
+    private const int ConnectionBufferBytes = 64 * 1024;
     private const string Hello = "/api/hello";
+    private static readonly TimeSpan HeadersLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LettingGo = TimeSpan.FromSeconds(1);
     private static readonly string[] Forwarded = [Messages, "/v1/messages/count_tokens"];
 
     /// <summary>Where the model is asked for an answer, which costs something.</summary>
@@ -57,17 +71,31 @@ internal sealed class ModelGateway : IAsyncDisposable
         | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     private readonly SocketFolder folder;
-    private readonly UpstreamClient upstream;
+    private readonly CallForwarder forwarder;
+    private readonly GatewayOptions options;
     private readonly KestrelServer server;
+    private readonly CancellationToken letGo;
 
-    private ModelGateway(SocketFolder folder, UpstreamClient upstream)
+    private ModelGateway(
+        SocketFolder folder, CallForwarder forwarder, GatewayOptions options, CancellationToken letGo)
     {
-        (this.folder, this.upstream) = (folder, upstream);
+        (this.folder, this.forwarder, this.options, this.letGo) = (folder, forwarder, options, letGo);
         var kestrel = new KestrelServerOptions
         {
             AddServerHeader = false,
-            Limits = { MaxRequestBodySize = MaxRequestBytes, MaxConcurrentConnections = MaxConnections },
+            Limits =
+            {
+                MaxRequestBodySize = RequestBodies.MaxBytes,
+                MaxConcurrentConnections = MaxConnections,
+                MaxConcurrentUpgradedConnections = 0,
+                MaxRequestHeaderCount = MaxHeaders,
+                MaxRequestHeadersTotalSize = MaxHeaderBytes,
+                MaxRequestBufferSize = ConnectionBufferBytes,
+                MaxResponseBufferSize = ConnectionBufferBytes,
+                RequestHeadersTimeout = HeadersLimit,
+            },
         };
+        kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Protocols = HttpProtocols.Http1);
         kestrel.ListenUnixSocket(folder.PathOf(RunDirectory.GatewaySocketName));
         var transport = new SocketTransportFactory(
             Options.Create(new SocketTransportOptions { CreateBoundListenSocket = Bind }),
@@ -81,16 +109,18 @@ internal sealed class ModelGateway : IAsyncDisposable
     /// <param name="observer">Who is told what passes.</param>
     /// <param name="admission">What may be spent.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="cancel">Gives up starting.</param>
+    /// <param name="cancel">Gives up starting, and later lets go of the run.</param>
     public static async Task<ModelGateway> ServeAsync(
         RunDirectory directory, GatewayOptions options, IGatewayObserver observer, CallAdmission admission,
         TimeProvider time, CancellationToken cancel)
     {
-        var gateway = new ModelGateway(
-            new SocketFolder(directory.GatewayFolder), new UpstreamClient(options, observer, admission, time));
+        var calls = new CallForwarder(options, observer, admission, time);
+        var gateway = new ModelGateway(new SocketFolder(directory.GatewayFolder), calls, options, cancel);
         try
         {
-            await gateway.server.StartAsync(new Application(gateway.upstream), cancel);
+            var application = new Application(
+                calls, observer, new RequestBodies(time), options.Policy);
+            await gateway.server.StartAsync(application, cancel);
             return gateway;
         }
         catch
@@ -100,7 +130,8 @@ internal sealed class ModelGateway : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops serving: calls in flight are cut.</summary>
+    /// <summary>Stops serving. Calls in flight are waited for, then cut: all of them are counted when this
+    /// returns.</summary>
     public async ValueTask DisposeAsync()
     {
         try
@@ -112,8 +143,10 @@ internal sealed class ModelGateway : IAsyncDisposable
             // Stopping at once is what was asked for; connections that were open are closed by the disposal.
         }
 
+        // A host that lets go of its run is followed by one to which the CLI repeats the call.
+        await forwarder.EndAsync(letGo.IsCancellationRequested ? LettingGo : options.Ending);
         server.Dispose();
-        upstream.Dispose();
+        forwarder.Dispose();
         folder.Dispose();
     }
 
@@ -131,37 +164,15 @@ internal sealed class ModelGateway : IAsyncDisposable
         return socket;
     }
 
-    private static async Task AnswerAsync(HttpContext context, UpstreamClient client)
+    /// <summary>Refuses a request of the agent's, and says so.</summary>
+    internal static async Task RefuseAsync(HttpContext context, IGatewayObserver observer, RequestRefusal refusal)
     {
-        var request = context.Request;
-        var path = request.Path.Value ?? string.Empty;
-        if (string.Equals(path, Hello, StringComparison.Ordinal))
-        {
-            return;
-        }
+        observer.RequestRefused(refusal);
 
-        if (!HttpMethods.IsPost(request.Method) || !Forwarded.Contains(path, StringComparer.Ordinal))
-        {
-            await RefuseAsync(
-                context,
-                Forbidden,
-                "permission_error",
-                $"Berth's gateway does not forward {request.Method} {path}.");
-            return;
-        }
-
-        using var body = new MemoryStream();
-        try
-        {
-            await request.Body.CopyToAsync(body, context.RequestAborted);
-        }
-        catch (BadHttpRequestException tooLarge)
-        {
-            await RefuseAsync(context, tooLarge.StatusCode, "request_too_large", tooLarge.Message);
-            return;
-        }
-
-        await client.ForwardAsync(context, body.GetBuffer().AsMemory(0, (int)body.Length));
+        // What is left of the body is not read.
+        context.Response.Headers.Connection = "close";
+        await RefuseAsync(
+            context, refusal.Status, refusal.Type, $"{refusal.Message} [berth: {refusal.Code}]");
     }
 
     /// <summary>Answers in the form of the Messages API, in a way that the CLI does not try again.</summary>
@@ -191,15 +202,59 @@ internal sealed class ModelGateway : IAsyncDisposable
     internal static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>What the server calls for each request.</summary>
-    private sealed class Application(UpstreamClient upstream) : IHttpApplication<HttpContext>
+    private sealed class Application(
+        CallForwarder forwarder, IGatewayObserver observer, RequestBodies bodies, GatewayPolicy policy)
+        : IHttpApplication<HttpContext>
     {
         public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
 
-        public Task ProcessRequestAsync(HttpContext context) => AnswerAsync(context, upstream);
+        public async Task ProcessRequestAsync(HttpContext context)
+        {
+            try
+            {
+                await AnswerAsync(context);
+            }
+            catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+            {
+                // Nobody waits for the answer, and nothing was sent that is not counted.
+            }
+        }
 
         public void DisposeContext(HttpContext context, Exception? exception)
         {
             // It holds nothing that outlives the request.
+        }
+
+        private async Task AnswerAsync(HttpContext context)
+        {
+            var request = context.Request;
+            var path = request.Path.Value ?? string.Empty;
+            if (string.Equals(path, Hello, StringComparison.Ordinal))
+            {
+                return;
+            }
+
+            if (!HttpMethods.IsPost(request.Method) || !Forwarded.Contains(path, StringComparer.Ordinal))
+            {
+                await RefuseAsync(context, observer, new RequestRefusal(
+                    StatusCodes.Status403Forbidden,
+                    RequestRefusal.Path,
+                    $"Berth's gateway does not forward {RequestJudge.Shown($"{request.Method} {path}")}."));
+                return;
+            }
+
+            var (body, refusal) = await bodies.ReadAsync(request, context.RequestAborted);
+            using (body)
+            {
+                var judged = body is null ? null : RequestJudge.Judge(body.Bytes.Span, policy);
+                if ((refusal ?? judged?.Refusal) is { } why)
+                {
+                    await RefuseAsync(context, observer, why);
+                    return;
+                }
+
+                await forwarder.ForwardAsync(context, body!, judged!);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 namespace Berth.Engine.Gateway;
 
 /// <summary>What passed through a gateway.</summary>
-/// <param name="Requests">Calls that the upstream answered with success.</param>
+/// <param name="Requests">Calls that were sent, but for those that the upstream refused.</param>
 /// <param name="InputTokens">Tokens read, cached ones included.</param>
 /// <param name="OutputTokens">Tokens written.</param>
 /// <param name="Refusals">Calls that were refused for good.</param>
@@ -25,6 +25,17 @@ internal sealed record ModelUsage(long Requests = 0, long InputTokens = 0, long 
     /// <summary>What it cost, in US dollars, by <see cref="ModelPrices"/>.</summary>
     public decimal CostUsd { get; init; }
 
+    /// <summary>Of the requests, those whose real usage nobody learnt: they count as the most they could come
+    /// to.</summary>
+    public long EstimatedCalls { get; init; }
+
+    /// <summary>Of the cost, what is such an estimate.</summary>
+    public decimal EstimatedCostUsd { get; init; }
+
+    /// <summary>What a call is charged where nobody learns what it came to.</summary>
+    public static ModelUsage Estimate(long input, long output, decimal cost) =>
+        new(1, input, output) { CostUsd = cost, EstimatedCalls = 1, EstimatedCostUsd = cost };
+
     /// <summary>The sum of two.</summary>
     public static ModelUsage operator +(ModelUsage a, ModelUsage b) => new(
         a.Requests + b.Requests, a.InputTokens + b.InputTokens, a.OutputTokens + b.OutputTokens,
@@ -36,5 +47,7 @@ internal sealed record ModelUsage(long Requests = 0, long InputTokens = 0, long 
         WebSearches = a.WebSearches + b.WebSearches,
         Turns = a.Turns + b.Turns,
         CostUsd = a.CostUsd + b.CostUsd,
+        EstimatedCalls = a.EstimatedCalls + b.EstimatedCalls,
+        EstimatedCostUsd = a.EstimatedCostUsd + b.EstimatedCostUsd,
     };
 }

@@ -1,189 +1,66 @@
-using System.Net.Http.Headers;
 using System.Security.Cryptography;
-using Berth.Engine.Budgets;
 using Microsoft.AspNetCore.Http;
 
 namespace Berth.Engine.Gateway;
 
-/// <summary>
-/// Forwards one call to the real model with the real credential, and tries again where that may help.
-/// </summary>
-/// <remarks>
-/// Until the first byte has gone to the CLI a call can be repeated unseen; after that a broken answer can only be cut,
-/// and the CLI repeats it. What is not worth repeating goes on with its own status and <c>x-should-retry: false</c>,
-/// which the CLI honours.
-/// </remarks>
-internal sealed class UpstreamClient : IDisposable
+/// <summary>What came of sending a call to the upstream once.</summary>
+/// <param name="Response">The answer's head; null where there was none.</param>
+/// <param name="Failure">Why there was none, in a sentence.</param>
+/// <param name="WasSent">Whether the upstream may have had it.</param>
+internal sealed record SendResult(HttpResponseMessage? Response, string? Failure, bool WasSent);
+
+/// <summary>Sends one call to the real model with the real credential.</summary>
+internal sealed class UpstreamClient(GatewayOptions options, TimeProvider time) : IDisposable
 {
-    private const int BufferBytes = 32 * 1024;
-    private const int MaxErrorBytes = 64 * 1024;
     private const string OAuthBeta = "oauth-2025-04-20";
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
 
-    // The CLI waits ten minutes for a first byte: a last attempt that begins before this has ended by then.
-    private static readonly TimeSpan RetryBudget = TimeSpan.FromMinutes(4);
-
-    // Hop-by-hop, ours to set, or a credential: none of these is forwarded.
-    private static readonly HashSet<string> Dropped = new(StringComparer.OrdinalIgnoreCase)
+    private readonly HttpClient client = new(
+        new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+            ConnectTimeout = TimeSpan.FromSeconds(30),
+        },
+        disposeHandler: true)
     {
-        "Host", "Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Content-Type", "Accept-Encoding",
-        "Expect", "TE",
-        "Trailer", "Upgrade", "Proxy-Authorization", "Proxy-Connection", "Authorization", "x-api-key", "Cookie",
+        Timeout = Timeout.InfiniteTimeSpan,
     };
 
-    private static readonly ModelUsage Nothing = new();
+    public void Dispose() => client.Dispose();
 
-    private readonly GatewayOptions options;
-    private readonly IGatewayObserver observer;
-    private readonly TimeProvider time;
-    private readonly Lock gate = new();
-    private readonly SocketsHttpHandler connections = new()
+    /// <summary>Sends a call once. A client that has gone does not end it: the upstream charges it.</summary>
+    /// <param name="from">The agent's request.</param>
+    /// <param name="body">Its body.</param>
+    /// <param name="dropped">Takes the betas that are left out.</param>
+    /// <param name="cut">The host ends.</param>
+    public async Task<SendResult> SendAsync(
+        HttpRequest from, ReadOnlyMemory<byte> body, Action<string> dropped, CancellationToken cut)
     {
-        AllowAutoRedirect = false,
-        UseCookies = false,
-        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-        ConnectTimeout = TimeSpan.FromSeconds(30),
-    };
-
-    private readonly HttpClient client;
-    private readonly CallAdmission admission;
-    private ModelUsage totals = new();
-    private bool hasSaidUnpriced;
-
-    public UpstreamClient(
-        GatewayOptions options, IGatewayObserver observer, CallAdmission admission, TimeProvider time)
-    {
-        this.options = options;
-        this.observer = observer;
-        this.admission = admission;
-        this.time = time;
-        client = new HttpClient(connections, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
-    }
-
-    /// <summary>Forwards a call and streams its answer back, unless a budget is spent.</summary>
-    public async Task ForwardAsync(HttpContext context, ReadOnlyMemory<byte> body)
-    {
-        var call = ModelCall.Read(context.Request.Headers, body, options.Prices);
-        if (!string.Equals(context.Request.Path.Value, ModelGateway.Messages, StringComparison.Ordinal))
-        {
-            Count(await SendOnAsync(context, body, call));
-            return;
-        }
-
-        var entry = await admission.EnterAsync(call.Most, context.RequestAborted);
-        if (entry.Stop is { } stop)
-        {
-            observer.BudgetSpent(stop);
-            await ModelGateway.RefuseAsync(
-                context, StatusCodes.Status402PaymentRequired, "billing_error", stop.Message);
-            return;
-        }
-
-        var used = new ModelUsage();
+        using var request = Request(from, body, dropped);
+        using var patience = new CancellationTokenSource(options.FirstByte, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cut);
         try
         {
-            used = await SendOnAsync(context, body, call);
-        }
-        finally
-        {
-            Count(used);
-            admission.Leave(entry, new Spending(
-                used.Requests, used.Turns, used.InputTokens + used.OutputTokens, used.CostUsd));
-        }
-    }
-
-    /// <summary>Sends a call, again where that may help, and answers it.</summary>
-    /// <returns>What it came to.</returns>
-    private async Task<ModelUsage> SendOnAsync(HttpContext context, ReadOnlyMemory<byte> body, ModelCall call)
-    {
-        var started = time.GetTimestamp();
-        for (var attempt = 0; ; attempt++)
-        {
-            var mayRetry = attempt < options.MaxRetries && time.GetElapsedTime(started) < RetryBudget;
-            var (response, failure) = await SendAsync(context, body);
-            using (response)
-            {
-                if (response is { IsSuccessStatusCode: true })
-                {
-                    return UsageOf(await PassOnAsync(context, response), call);
-                }
-
-                if (!mayRetry || DelayBefore(attempt, response) is not { } delay)
-                {
-                    await RefuseAsync(context, response, failure);
-                    return new ModelUsage(Refusals: 1);
-                }
-
-                await Task.Delay(delay, time, context.RequestAborted);
-            }
-        }
-    }
-
-    public void Dispose()
-    {
-        client.Dispose();
-        connections.Dispose();
-    }
-
-    private async Task<(HttpResponseMessage? Response, string? Failure)> SendAsync(
-        HttpContext context,
-        ReadOnlyMemory<byte> body)
-    {
-        using var request = Request(context.Request, body);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        using var timer = time.CreateTimer(
-            state => ((CancellationTokenSource)state!).Cancel(),
-            patience,
-            options.FirstByte,
-            Timeout.InfiniteTimeSpan);
-        try
-        {
-            return (await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token), null);
+            return new(
+                await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token), null, true);
         }
         catch (HttpRequestException error)
         {
-            return (null, $"The model at {options.Upstream.Host} cannot be reached: {error.Message}");
+            return new(
+                null, $"The model at {options.Upstream.Host} cannot be reached: {error.Message}", !IsUnsent(error));
         }
-        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
-            return (null, $"The model at {options.Upstream.Host} gave no answer within {options.FirstByte}.");
+            return new(
+                null, $"The model at {options.Upstream.Host} gave no answer within {options.FirstByte}.", true);
         }
-    }
-
-    private HttpRequestMessage Request(HttpRequest from, ReadOnlyMemory<byte> body)
-    {
-        var target = options.Upstream.AbsoluteUri.TrimEnd('/') + from.Path.Value + from.QueryString.Value;
-        var request = new HttpRequestMessage(HttpMethod.Post, target) { Content = new ReadOnlyMemoryContent(body) };
-        request.Content.Headers.ContentType = MediaTypeHeaderValue.TryParse(from.ContentType, out var type)
-            ? type
-            : new("application/json");
-        foreach (var header in from.Headers.Where(header => !Dropped.Contains(header.Key)))
-        {
-            request.Headers.TryAddWithoutValidation(header.Key, [.. header.Value]);
-        }
-
-        if (options.ApiKey is not null)
-        {
-            request.Headers.TryAddWithoutValidation("x-api-key", options.ApiKey);
-        }
-
-        if ((options.AuthToken ?? (options.ApiKey is null ? options.OAuthToken : null)) is { } bearer)
-        {
-            request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {bearer}");
-        }
-
-        if (options is { ApiKey: null, AuthToken: null, OAuthToken: not null })
-        {
-            request.Headers.TryAddWithoutValidation("anthropic-beta", OAuthBeta);
-        }
-
-        options.CustomHeaders.AddTo(request);
-        return request;
     }
 
     /// <summary>How long to wait before the next attempt, or null where another one would not help.</summary>
-    private TimeSpan? DelayBefore(int attempt, HttpResponseMessage? response)
+    public TimeSpan? DelayBefore(int attempt, HttpResponseMessage? response)
     {
         if (response is not null)
         {
@@ -207,116 +84,40 @@ internal sealed class UpstreamClient : IDisposable
         return TimeSpan.FromMilliseconds(longest * (0.75 + (RandomNumberGenerator.GetInt32(1000) / 4000.0)));
     }
 
-    private async Task<AnswerUsage> PassOnAsync(HttpContext context, HttpResponseMessage response)
+    private static bool IsUnsent(HttpRequestException error) => error.HttpRequestError is
+        HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
+        or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError;
+
+    private HttpRequestMessage Request(HttpRequest from, ReadOnlyMemory<byte> body, Action<string> dropped)
     {
-        var streamed = string.Equals(
-            response.Content.Headers.ContentType?.MediaType,
-            "text/event-stream",
-            StringComparison.Ordinal);
-        CopyHeaders(context, response);
-        var meter = new UsageMeter(streamed);
-        var buffer = new byte[BufferBytes];
-        await using var from = await response.Content.ReadAsStreamAsync(context.RequestAborted);
-        try
-        {
-            for (var count = await ReadAsync(from, buffer, context); count > 0; count = await ReadAsync(
-                from,
-                buffer,
-                context))
-            {
-                meter.Read(buffer.AsSpan(0, count));
-                await context.Response.Body.WriteAsync(buffer.AsMemory(0, count), context.RequestAborted);
-                await context.Response.Body.FlushAsync(context.RequestAborted);
-            }
+        var query = from.Query["beta"] == "true" ? "?beta=true" : string.Empty;
+        var target = options.Upstream.AbsoluteUri.TrimEnd('/') + from.Path.Value + query;
+        var request = new HttpRequestMessage(HttpMethod.Post, target) { Content = new ReadOnlyMemoryContent(body) };
 
-            meter.Complete();
-        }
-        catch (Exception broken) when (broken is IOException or HttpRequestException or OperationCanceledException)
+        // What was judged is JSON in UTF-8, whatever the agent calls it.
+        request.Content.Headers.ContentType = new("application/json");
+        request.Headers.TryAddWithoutValidation("Accept", "application/json");
+        RequestHeaders.Filter(
+            from.Headers,
+            options.Policy,
+            (name, value) => request.Headers.TryAddWithoutValidation(name, value),
+            dropped);
+        if (options.ApiKey is not null)
         {
-            // The answer has begun, so it can only be cut; a clean end would be taken for a complete answer.
-            context.Abort();
+            request.Headers.TryAddWithoutValidation("x-api-key", options.ApiKey);
         }
 
-        return meter.Usage;
-    }
-
-    private ModelUsage UsageOf(AnswerUsage answer, ModelCall call)
-    {
-        if (answer.Model is { } model && options.Prices.Find(model) is null
-            && (call.Model is null || options.Prices.Find(call.Model) is null)
-            && !Interlocked.Exchange(ref hasSaidUnpriced, true))
+        if ((options.AuthToken ?? (options.ApiKey is null ? options.OAuthToken : null)) is { } bearer)
         {
-            observer.Unpriced(model);
+            request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {bearer}");
         }
 
-        return new ModelUsage(1, answer.AllInput, answer.Output)
+        if (options is { ApiKey: null, AuthToken: null, OAuthToken: not null })
         {
-            CacheReadTokens = answer.CacheRead,
-            CacheWriteTokens = answer.CacheWrite + answer.CacheWrite1h,
-            CacheWrite1hTokens = answer.CacheWrite1h,
-            WebSearches = answer.WebSearches,
-            Turns = call.IsMain && answer.IsWhole ? 1 : 0,
-            CostUsd = options.Prices.CostOf(answer, call.Model),
-        };
-    }
-
-    private async ValueTask<int> ReadAsync(Stream from, byte[] buffer, HttpContext context)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        using var timer = time.CreateTimer(
-            state => ((CancellationTokenSource)state!).Cancel(),
-            patience,
-            options.Silence,
-            Timeout.InfiniteTimeSpan);
-        return await from.ReadAsync(buffer, patience.Token);
-    }
-
-    private async Task RefuseAsync(HttpContext context, HttpResponseMessage? response, string? failure)
-    {
-        var status = response is null ? StatusCodes.Status502BadGateway : (int)response.StatusCode;
-        observer.Refused(status, failure
-            ?? $"The model at {options.Upstream.Host} answered {ModelGateway.Text(status)}.");
-        if (response is null)
-        {
-            await ModelGateway.RefuseAsync(context, status, "api_error", failure!);
-            return;
+            request.Headers.TryAddWithoutValidation("anthropic-beta", OAuthBeta);
         }
 
-        CopyHeaders(context, response);
-        context.Response.Headers["x-should-retry"] = "false";
-        await using var from = await response.Content.ReadAsStreamAsync(context.RequestAborted);
-        var buffer = new byte[MaxErrorBytes];
-        var count = await from.ReadAtLeastAsync(
-            buffer,
-            buffer.Length,
-            throwOnEndOfStream: false,
-            context.RequestAborted);
-        await context.Response.Body.WriteAsync(buffer.AsMemory(0, count), context.RequestAborted);
-    }
-
-    private static void CopyHeaders(HttpContext context, HttpResponseMessage response)
-    {
-        context.Response.StatusCode = (int)response.StatusCode;
-        context.Response.ContentType = response.Content.Headers.ContentType?.ToString();
-        foreach (var header in response.Headers.Where(header => !Dropped.Contains(header.Key) && !IsCookie(header.Key)))
-        {
-            context.Response.Headers[header.Key] = header.Value.ToArray();
-        }
-
-        static bool IsCookie(string name) => string.Equals(name, "Set-Cookie", StringComparison.OrdinalIgnoreCase);
-    }
-
-    private void Count(ModelUsage usage)
-    {
-        if (usage == Nothing)
-        {
-            return;
-        }
-
-        lock (gate)
-        {
-            totals += usage;
-            observer.Counted(totals);
-        }
+        options.CustomHeaders.AddTo(request);
+        return request;
     }
 }

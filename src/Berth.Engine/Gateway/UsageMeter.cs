@@ -13,7 +13,7 @@ namespace Berth.Engine.Gateway;
 internal sealed class UsageMeter(bool streamed)
 {
     private const int MaxLineBytes = 1024 * 1024;
-    private const int MaxWholeBytes = 32 * 1024 * 1024;
+    private const int MaxWholeBytes = 8 * 1024 * 1024;
 
     // What a delta's event has beside its text, and how many bytes of text make a token: for answers that are cut off.
     private const int DeltaFrame = 100;
@@ -27,6 +27,9 @@ internal sealed class UsageMeter(bool streamed)
     /// <summary>What was used so far. The output of an answer that was cut off before it told is reckoned by what has
     /// passed: whoever reads an answer and goes away before its end has had it all the same.</summary>
     public AnswerUsage Usage => told.IsWhole ? told : told with { Output = Math.Max(told.Output, passed) };
+
+    /// <summary>Whether the answer has said anything of what it used.</summary>
+    public bool HasCounts { get; private set; }
 
     /// <summary>Takes the next bytes.</summary>
     public void Read(ReadOnlySpan<byte> bytes)
@@ -91,6 +94,7 @@ internal sealed class UsageMeter(bool streamed)
             var model = root.TryGetProperty("message", out var message) ? message : root;
             if (model.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object)
             {
+                HasCounts = true;
                 told = told.Joined(usage) with
                 {
                     Model = TextOf(model, "model") ?? told.Model,

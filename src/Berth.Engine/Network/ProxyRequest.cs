@@ -31,7 +31,7 @@ internal sealed record ProxyRequest(string Host, int Port, bool IsTunnel, byte[]
         var lines = Encoding.Latin1.GetString(head).Split("\r\n");
         why = "the request line is not that of HTTP/1.1";
         if (lines[0].Split(' ') is not [{ Length: > 0 } method, var target, "HTTP/1.1" or "HTTP/1.0"]
-            || !method.All(char.IsAsciiLetterUpper))
+            || !method.All(char.IsAsciiLetterUpper) || target.Any(char.IsControl))
         {
             return null;
         }

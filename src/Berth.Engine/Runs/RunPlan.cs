@@ -99,6 +99,14 @@ internal sealed record RunPlan
         init => field = value ?? NetworkPolicy.None;
     } = NetworkPolicy.None;
 
+    /// <summary>Server tools of the model's service that its workflow permits. A run of an older version has
+    /// none.</summary>
+    public IReadOnlyList<string> ModelTools
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
+
     /// <summary>Host folders that were asked for and permitted. A run of an older version had none.</summary>
     public IReadOnlyList<HostMount> Mounts
     {

@@ -111,6 +111,14 @@ internal sealed record RunProgress
     /// <summary>What the gateway itself counted. An adopted run's counts go on from here.</summary>
     public GatewayCounts Gateway { get; init; } = new();
 
+    /// <summary>Calls of the model whose cost is not known yet: a host that finds some that it has not sent itself
+    /// charges them. A run of an older version has none.</summary>
+    public IReadOnlyList<PendingCall> PendingCalls
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
+
     /// <summary>The tool calls that wait for somebody's decision. A run of an older version has none.</summary>
     public WaitingCalls Approvals
     {
@@ -180,6 +188,16 @@ internal sealed record GatewayCounts(long Requests = 0, long InputTokens = 0, lo
 
     /// <summary>US dollars, likewise.</summary>
     public decimal CostUsd { get; init; }
+
+    /// <summary>Of the requests, those whose real usage nobody learnt: they count as the most they could come to.
+    /// A run of an older version has none.</summary>
+    public long EstimatedCalls { get; init; }
+
+    /// <summary>Of <see cref="CostUsd"/>, what is such an estimate.</summary>
+    public decimal EstimatedCostUsd { get; init; }
+
+    /// <summary>Requests of the agent's that the gateway did not forward.</summary>
+    public long RefusedRequests { get; init; }
 }
 
 /// <summary>What passed through the egress proxy, and what did not.</summary>

@@ -197,13 +197,20 @@ internal sealed record RunView
             Labels = run.Plan.Ticket.Labels,
             Server = run.Server is HomeName.Alone ? null : run.Server,
             Mounts = [.. run.Plan.Mounts.Select(mount => mount.ToString())],
-            Network = new NetworkView(run.Plan.Network.Mode, run.Plan.Network.Hosts, run.Progress.Network),
+            Network = new NetworkView(run.Plan.Network.Mode, run.Plan.Network.Hosts, run.Progress.Network)
+            {
+                ModelTools = run.Plan.ModelTools,
+            },
         };
     }
 }
 
 /// <summary>What the run may reach beyond the model, and what it did through the egress proxy.</summary>
-internal sealed record NetworkView(NetworkMode Mode, IReadOnlyList<string> Hosts, NetworkCounts Counts);
+internal sealed record NetworkView(NetworkMode Mode, IReadOnlyList<string> Hosts, NetworkCounts Counts)
+{
+    /// <summary>Server tools that the model's service may run for the agent.</summary>
+    public IReadOnlyList<string> ModelTools { get; init; } = [];
+}
 
 /// <summary>What clean-up came to, and what it had to leave.</summary>
 internal sealed record CleanupView(CleanupState State, IReadOnlyList<string> Leaked);

@@ -11,6 +11,20 @@ internal static class WorkflowNetwork
 
     private const string HostsExpected = "an array of 1 to 200 hosts, which go with \"mode\": \"allowlist\" only";
 
+    private static readonly string[] ModelTools = ["web_search", "web_fetch", "code_execution"];
+
+    private static readonly string ModelToolsExpected = $"an array of \"{string.Join("\", \"", ModelTools)}\"";
+
+    /// <summary>Reads the <c>modelTools</c>.</summary>
+    public static IReadOnlyList<string> ReadModelTools(LocatedJson value) =>
+    [
+        .. value.ItemsOr(ModelToolsExpected)
+            .Select(item => item.Kind == JsonTokenType.String && ModelTools.Contains(item.Text, StringComparer.Ordinal)
+                ? item.Text
+                : throw item.Refuse($"one of \"{string.Join("\", \"", ModelTools)}\""))
+            .Distinct(StringComparer.Ordinal),
+    ];
+
     /// <summary>Reads a word, or an object of <c>mode</c> and <c>hosts</c>.</summary>
     public static NetworkPolicy Read(LocatedJson value)
     {

@@ -75,6 +75,12 @@ internal sealed record WorkflowSettings
     /// </summary>
     public NetworkPolicy? Network { get; init; }
 
+    /// <summary>
+    /// <c>modelTools</c>: server tools that the model's service may run for the agent, of <c>web_search</c>,
+    /// <c>web_fetch</c> and <c>code_execution</c>. A run whose network is open may use them all.
+    /// </summary>
+    public IReadOnlyList<string> ModelTools { get; init; } = [];
+
     /// <summary><c>mounts</c>: host folders, within what the operator permits; null for none.</summary>
     public IReadOnlyList<MountText>? Mounts { get; init; }
 
@@ -125,6 +131,7 @@ internal sealed record WorkflowSettings
         ["sandbox"] = (settings, value) => settings with { Sandbox = OneOf(value, "bubblewrap", "none") },
         ["image"] = (settings, value) => settings with { Image = ImageName(value) },
         ["network"] = (settings, value) => settings with { Network = WorkflowNetwork.Read(value) },
+        ["modelTools"] = (settings, value) => settings with { ModelTools = WorkflowNetwork.ReadModelTools(value) },
         ["mounts"] = (settings, value) => settings with { Mounts = [.. value.ItemsOr(MountsExpected).Select(Mount)] },
         ["trust"] = (settings, value) => settings with { Trust = TrustOf(value) },
         ["directory"] = (settings, value) => settings with { Directory = Folder(value) },

@@ -7,7 +7,7 @@ namespace Berth.Terminal;
 internal static class BerthTeller
 {
     private static readonly string[] Facts =
-        ["workflow", "repository", "mode", "modeReason", "sandbox", "network", "mounts", "trust"];
+        ["workflow", "repository", "mode", "modeReason", "sandbox", "network", "modelTools", "mounts", "trust"];
 
     /// <summary>The lines that an event is worth.</summary>
     public static IEnumerable<Line> Tell(JsonElement data, DateTimeOffset at, Tally tally) => data.Text("type") switch
@@ -23,6 +23,7 @@ internal static class BerthTeller
         BerthEvents.LeftoversKilled => Leftovers(data),
         BerthEvents.ModelRefused =>
             [Line.Of($"the model's service refused: {Joined(data, "status", "message")}", Tone.Bad)],
+        BerthEvents.RequestRefused => Message("gateway", data, Tone.Warning),
         BerthEvents.BudgetSpent => Message("budget", data, Tone.Bad),
         BerthEvents.NetworkConnection => Connection(data),
         BerthEvents.NetworkRefused => [Line.Of($"network: refused: {data.Text("message")}", Tone.Warning)],

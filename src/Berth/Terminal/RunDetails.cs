@@ -116,7 +116,8 @@ internal static class RunDetails
 
     private static string Network(NetworkView network)
     {
-        var policy = new NetworkPolicy(network.Mode, network.Hosts).ToString();
+        var tools = network.ModelTools.Count == 0 ? "" : $" · model tools {string.Join(", ", network.ModelTools)}";
+        var policy = new NetworkPolicy(network.Mode, network.Hosts) + tools;
         var (connections, refusals, up, down) = network.Counts;
         return connections + refusals == 0
             ? policy
@@ -127,6 +128,12 @@ internal static class RunDetails
     private static string? Gateway(GatewayCounts counts) => counts.Requests == 0
         ? null
         : $"{Amounts.Of(counts.Requests, "request")} · {counts.InputTokens} tokens in · {counts.OutputTokens} out"
-            + $" · {Amounts.Dollars(counts.CostUsd)}"
-            + $" · {Amounts.Of(counts.Refusals, "refusal")}";
+            + $" · {Amounts.Dollars(counts.CostUsd)}{Estimated(counts)}"
+            + $" · {Amounts.Of(counts.Refusals, "refusal")}"
+            + (counts.RefusedRequests == 0 ? "" : $" · {counts.RefusedRequests} not forwarded");
+
+    private static string Estimated(GatewayCounts counts) => counts.EstimatedCalls == 0
+        ? ""
+        : $", of which {Amounts.Dollars(counts.EstimatedCostUsd)} estimated for"
+            + $" {Amounts.Of(counts.EstimatedCalls, "call")}";
 }

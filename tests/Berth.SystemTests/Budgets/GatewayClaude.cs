@@ -78,7 +78,21 @@ internal sealed class GatewayClaude : IAsyncDisposable, IGatewayObserver
         }
     }
 
-    public void Counted(ModelUsage totals) => Totals = totals;
+    public void Begun(PendingCall call)
+    {
+        // What it came to follows.
+    }
+
+    public void Counted(ModelUsage totals, string? call) => Totals = totals;
+
+    public void RequestRefused(RequestRefusal refusal) => RefusedRequests.Enqueue(refusal);
+
+    public void BetaDropped(string beta) => DroppedBetas.Enqueue(beta);
+
+    /// <summary>What the gateway did not forward of what the real CLI sent: nothing, if the lists are right.</summary>
+    public ConcurrentQueue<RequestRefusal> RefusedRequests { get; } = new();
+
+    public ConcurrentQueue<string> DroppedBetas { get; } = new();
 
     public void Refused(int status, string message)
     {

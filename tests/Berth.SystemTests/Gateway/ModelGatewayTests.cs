@@ -214,7 +214,18 @@ public sealed class ModelGatewayTests : IAsyncLifetime
 
         public IReadOnlyList<int> Refusals => refusals;
 
-        public void Counted(ModelUsage totals) => Totals = totals;
+        public void Begun(PendingCall call)
+        {
+            // What it came to follows.
+        }
+
+        public void Counted(ModelUsage totals, string? call) => Totals = totals;
+
+        public void RequestRefused(RequestRefusal refusal) => NotForwarded.Enqueue(refusal);
+
+        public void BetaDropped(string beta) => NotForwarded.Enqueue(new(0, "beta", beta));
+
+        public ConcurrentQueue<RequestRefusal> NotForwarded { get; } = [];
 
         public void Refused(int status, string message) => refusals.Add(status);
 

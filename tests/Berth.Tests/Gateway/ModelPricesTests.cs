@@ -108,13 +108,12 @@ public sealed class ModelPricesTests : IDisposable
 
     [Theory]
     [InlineData("{\"model\": \"claude-opus-5-5\", \"max_tokens\": 1000, \"messages\": [{\"max_tokens\": 7}]}", 1000)]
-    [InlineData("{\"max_tokens\": 10, \"max_tokens\": 1000, \"model\": \"claude-opus-5-5\"}", 1000)]
     [InlineData("{\"model\": \"claude-opus-5-5\"}", 128_000)]
-    [InlineData("{\"model\": \"claude-opus-5-5\", \"max_tokens\": \"many\"}", 128_000)]
     public void A_call_sets_aside_the_most_that_it_can_come_to(string body, long output)
     {
         var bytes = System.Text.Encoding.UTF8.GetBytes(body);
-        var call = ModelCall.Read(new HeaderDictionary(), bytes, ModelPrices.Listed);
+        var call = ModelCall.Of(
+            new HeaderDictionary(), RequestJudge.Judge(bytes, GatewayPolicy.Closed), bytes.Length, ModelPrices.Listed);
 
         Assert.Equal(1, call.Most.Turns);
         Assert.Equal(output + bytes.Length, call.Most.Tokens);
@@ -122,20 +121,16 @@ public sealed class ModelPricesTests : IDisposable
             new() { Model = "claude-opus-5-5", CacheWrite1h = bytes.Length, Output = output }, null));
     }
 
-    [Theory]
-    [InlineData("")]
-    [InlineData("[]")]
-    [InlineData("{\"model\": \"claude-haiku-4-5\", \"max_tokens\": 1")]
-    [InlineData("{\"model\": \"\\ud800\", \"max_tokens\": 1}")]
-    public void What_cannot_be_read_sets_aside_the_most_of_all(string body)
+    [Fact]
+    public void Where_another_model_may_answer_the_most_of_all_is_set_aside()
     {
-        var bytes = System.Text.Encoding.UTF8.GetBytes(body);
-        var call = ModelCall.Read(
-            new HeaderDictionary { [RequestClass.AgentHeader] = "a" }, bytes, ModelPrices.Listed);
+        var bytes = """{"model": "claude-haiku-4-5", "fallbacks": [{"model": "any"}]}"""u8.ToArray();
+        var call = ModelCall.Of(
+            new HeaderDictionary { [RequestClass.AgentHeader] = "a" },
+            RequestJudge.Judge(bytes, GatewayPolicy.Closed), bytes.Length, ModelPrices.Listed);
 
         Assert.False(call.IsMain);
         Assert.Equal(0, call.Most.Turns);
-        Assert.Null(call.Model);
         Assert.True(call.Most.Usd >= 128_000 * 50 / 1_000_000m);
     }
 
