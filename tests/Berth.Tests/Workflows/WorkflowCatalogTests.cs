@@ -117,7 +117,7 @@ public sealed class WorkflowCatalogTests : IDisposable
         var failure = Refused(() => folders.Catalog("built-in").Load("reveiw"));
 
         Assert.Equal("workflow_not_found", failure.Code);
-        Assert.Equal("There is no workflow \"reveiw\". There are: fix, review.", failure.Message);
+        Assert.Equal("There is no workflow \"reveiw\". Did you mean review? There are: fix, review.", failure.Message);
         Assert.Equal(Fault.User, failure.Fault);
     }
 
