@@ -78,7 +78,9 @@ internal sealed class ExecutorStage : IAsyncDisposable
     }
 
     /// <summary>An execution of a shell command in the place of the CLI: it starts in a millisecond.</summary>
-    internal ExecutionSpec Shell(RunDirectory run, string script) => Spec(run, ["/bin/bash", "-c", script]);
+    /// <remarks>Where its input is a socket, bash takes itself for a remote shell's, and reads ~/.bashrc.</remarks>
+    internal ExecutionSpec Shell(RunDirectory run, string script) =>
+        Spec(run, ["/bin/bash", "--norc", "-c", script]);
 
     internal ExecutionSpec Spec(RunDirectory run, IReadOnlyList<string> argv)
     {
