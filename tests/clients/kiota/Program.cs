@@ -61,7 +61,8 @@ using (var events = new StreamReader((await runs[first].Events.GetAsync())!))
 
 var ended = await UntilAsync(first, run => run.FinishedAt is not null);
 Check(ended is { State: Run_state.Succeeded, MaxTokens: 5_000_000_000 }, $"it ended {ended.State}");
-Check((await runs[first].Diff.GetAsync())!.Contains("hello.txt"), "the diff");
+var diff = await runs[first].Diff.GetAsync();
+Check(diff!.FilesChanged!.Single().Path == "hello.txt", "the diff");
 var artifacts = await runs[first].Artifacts.GetAsync();
 Check(artifacts!.Any(one => one.Name == "files/a/b.txt"), "the list of artifacts");
 using (var artifact = new StreamReader((await runs[first].Artifacts["files/a/b.txt"].GetAsync())!))
