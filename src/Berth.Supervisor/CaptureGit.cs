@@ -77,6 +77,25 @@ internal sealed class CaptureGit(
     /// <exception cref="FailureException">It failed, or capture was to be given up.</exception>
     internal CommandResult Run(GitRequest request)
     {
+        var result = Execute(request);
+        if (result.Stopped)
+        {
+            throw Stopped(request.Purpose);
+        }
+
+        if (result.Code != 0 && IsNoRoom(result.Error))
+        {
+            throw NoRoom(request.Purpose);
+        }
+
+        return result.Code == 0
+            || (result.Code is not null && (result.Code == request.AlsoExpected || request.OrBroken))
+            ? result
+            : throw Failed(request.Purpose, result);
+    }
+
+    private CommandResult Execute(GitRequest request)
+    {
         var folder = request.WorkTree ?? step.Workspace;
         IEnumerable<string> words =
         [
@@ -86,7 +105,6 @@ internal sealed class CaptureGit(
         ];
         var argv = words.ToList();
         var input = request.Input is null ? null : Path.Combine(directory.Root, InputName);
-        CommandResult result;
         try
         {
             if (input is not null)
@@ -101,7 +119,7 @@ internal sealed class CaptureGit(
                 Input = input is null ? ChildStdio.Null : ChildStdio.File(input),
             };
             var left = step.TimeLimit - time.GetElapsedTime(began);
-            result = command.Run(start, left, () => bounds.StopAsked() || bounds.IsFull(), request.Reader);
+            return command.Run(start, left, () => bounds.StopAsked() || bounds.IsFull(), request.Reader);
         }
         catch (Exception notStarted) when (notStarted is Win32Exception or ArgumentException)
         {
@@ -126,21 +144,6 @@ internal sealed class CaptureGit(
                 File.Delete(input);
             }
         }
-
-        if (result.Stopped)
-        {
-            throw Stopped(request.Purpose);
-        }
-
-        if (result.Code != 0 && IsNoRoom(result.Error))
-        {
-            throw NoRoom(request.Purpose);
-        }
-
-        return result.Code == 0
-            || (result.Code is not null && (result.Code == request.AlsoExpected || request.OrBroken))
-            ? result
-            : throw Failed(request.Purpose, result);
     }
 
     /// <summary>Runs a command without anything special.</summary>

@@ -186,11 +186,7 @@ internal sealed record RunView
             Cleanup = new CleanupView(run.Cleanup, run.Progress.Leaked),
             Sandbox = run.Plan.Sandbox.ToString().ToLowerInvariant(),
             Trust = run.Plan.Trust.ToString().ToLowerInvariant(),
-            Warnings =
-            [
-                .. run.Plan.Notices, .. outcome?.Warnings ?? [], .. run.Progress.Artefacts?.LeftOut ?? [],
-                .. run.Progress.Push?.Notices() ?? [],
-            ],
+            Warnings = WarningsOf(run),
             Gateway = run.Progress.Gateway,
             CreatedBy = run.Plan.Ticket.CreatedBy,
             Priority = run.Plan.Ticket.Priority,
@@ -198,11 +194,15 @@ internal sealed record RunView
             Server = run.Server is HomeName.Alone ? null : run.Server,
             Mounts = [.. run.Plan.Mounts.Select(mount => mount.ToString())],
             Network = new NetworkView(run.Plan.Network.Mode, run.Plan.Network.Hosts, run.Progress.Network)
-            {
-                ModelTools = run.Plan.ModelTools,
-            },
+                { ModelTools = run.Plan.ModelTools },
         };
     }
+
+    private static IReadOnlyList<string> WarningsOf(RunRecord run) =>
+    [
+        .. run.Plan.Notices, .. run.Outcome?.Warnings ?? [], .. run.Progress.Artefacts?.LeftOut ?? [],
+        .. run.Progress.Push?.Notices() ?? [],
+    ];
 }
 
 /// <summary>What the run may reach beyond the model, and what it did through the egress proxy.</summary>

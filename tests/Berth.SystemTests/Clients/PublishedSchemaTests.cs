@@ -19,6 +19,28 @@ public sealed class PublishedSchemaTests
     private static CancellationToken Soon => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task F61_Each_call_to_GitHub_is_one_of_its_published_schema()
+    {
+        await using var text = File.OpenRead(await ClientTools.GitHubSchemaAsync(Soon));
+        using var document = await JsonDocument.ParseAsync(text, cancellationToken: Soon);
+        var schema = new ForgeSchema(document);
+        await using var service = await ForgeStandIn.StartAsync(Soon, schema);
+        using var client = new ForgeClient(
+            new Forge(ForgeKind.GitHub, new Uri(service.GitHub + "/"), ForgeStandIn.Token, "me/shop"),
+            TimeProvider.System);
+
+        var opened = await client.OpenAsync(Order with { Base = null, Reviewers = ["ada", "me/core"] }, Soon);
+        var again = await client.OpenAsync(Order, Soon);
+
+        Assert.Empty(opened.Warnings);
+        Assert.Equal(opened.Number, again.Number);
+        Assert.NotNull(schema.Wrong("POST", "/repos/me/shop/pulls", """{"title":"no head or base"}"""));
+        Assert.NotNull(schema.Wrong("POST", "/repos/me/shop/pulls", """{"head":"a","base":"b","drafts":true}"""));
+        Assert.NotNull(schema.Wrong("GET", "/repos/me/shop/pulls?state=opened", string.Empty));
+        Assert.NotNull(schema.Wrong("PATCH", "/repos/me/shop/pulls", "{}"));
+    }
+
+    [Fact]
     public async Task F61_The_call_to_GitLab_is_the_one_that_its_typed_client_makes()
     {
         var folder = await ClientTools.NodeAsync("gitlab", Soon);

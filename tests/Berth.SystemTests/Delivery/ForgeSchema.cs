@@ -7,6 +7,8 @@ namespace Berth.SystemTests.Delivery;
 /// <summary>GitHub's REST API as GitHub publishes it, for requests to be held against.</summary>
 internal sealed class ForgeSchema(JsonDocument document)
 {
+    // OpenAPI puts words of its own into schemas, such as `example`; this dialect takes them for annotations.
+    private const string Dialect = "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",";
     private static readonly string[] Known = ["/repos/{owner}/{repo}", "/repositories/{repository_id}"];
 
     /// <summary>What is wrong with a request, or null.</summary>
@@ -100,7 +102,7 @@ internal sealed class ForgeSchema(JsonDocument document)
     private static bool IsValid(JsonElement schema, string json)
     {
         using var value = JsonDocument.Parse(json);
-        return JsonSchema.FromText(schema.GetRawText()).Evaluate(value.RootElement).IsValid;
+        return JsonSchema.FromText(Dialect + schema.GetRawText()[1..]).Evaluate(value.RootElement).IsValid;
     }
 
     private JsonElement Resolved(JsonElement parameter)

@@ -183,7 +183,7 @@ public sealed class FetchedForAgentTests
         await RefusedAsync(Bytes("""{"messages": [], "container": "c"}"""), "model_fetch_refused", stage);
     }
 
-    private static Task SendToolAsync(GatewayStage stage, string type) => stage.ExchangeAsync(
+    private static Task<string> SendToolAsync(GatewayStage stage, string type) => stage.ExchangeAsync(
         GatewayStage.Request(
             $$"""{"model": "m", "max_tokens": 5, "tools": [{"type": "{{type}}", "name": "t"}], "messages": []}"""),
         Cancel);

@@ -86,6 +86,6 @@ public sealed partial class MetricsEndpointTests
     }
 
     // What stands before a bracket, a comparison or the end of its line; labels stand in "by (…)".
-    [GeneratedRegex("(?:berth|http_server|gen_ai_client)_[A-Za-z_]+(?=\\[|$)", RegexOptions.Multiline)]
+    [GeneratedRegex("(?:berth|http_server|gen_ai_client)_[A-Za-z_]+(?=\\[|$)", RegexOptions.Multiline, 1000)]
     private static partial Regex Metric();
 }

@@ -30,7 +30,14 @@ public sealed class RequestClassTests
         }
 
         Assert.Equal(isTurn, RequestClass.IsTurn(headers));
-        Assert.Equal(isTurn ? 1 : 0, ModelCall.Read(headers, "{}"u8.ToArray(), ModelPrices.Listed).Most.Turns);
+        Assert.Equal(isTurn ? 1 : 0, MostOf(headers).Turns);
+    }
+
+    private static Spending MostOf(HeaderDictionary headers)
+    {
+        var body = """{"model": "m", "messages": []}"""u8.ToArray();
+        return ModelCall.Of(
+            headers, RequestJudge.Judge(body, GatewayPolicy.Closed), body.Length, ModelPrices.Listed).Most;
     }
 
     [Fact]
