@@ -1,10 +1,11 @@
 using Berth.Engine.Claude;
+using Berth.Engine.Runs;
 using Berth.Engine.Workspaces;
 using Berth.Protocol;
 
 namespace Berth.Engine;
 
-// What is looked for in a workspace before the agent begins.
+// The workspace: what is looked for in it before the agent begins, and what is known of it after the agent's end.
 internal sealed partial class RunFlow
 {
     /// <summary>Looks for the folder that the run begins in, which of a URL is known only now, and for instructions
@@ -35,5 +36,21 @@ internal sealed partial class RunFlow
         }
 
         return prepared with { InstructionFolders = folders };
+    }
+
+    /// <summary>The execution has ended; its changes are being taken over.</summary>
+    public void EnterCapturing(ExitRecord? exit)
+    {
+        _ = runs.Move(Id, RunState.Running, RunState.Capturing)
+            || runs.Move(Id, RunState.Waiting, RunState.Capturing)
+            || runs.Move(Id, RunState.Stopping, RunState.Capturing);
+        if (exit is not null && !Progress.Collected)
+        {
+            Save(progress => progress with
+            {
+                WorkspaceHoldsMore = exit.Capture?.Failure is not null,
+                Phases = progress.Phases with { Run = exit.AgentMs, Capture = exit.CaptureMs },
+            });
+        }
     }
 }

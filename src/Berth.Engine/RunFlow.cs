@@ -267,22 +267,6 @@ internal sealed partial class RunFlow
         Save(progress => progress with { Approvals = approvals });
     }
 
-    /// <summary>The execution has ended; its changes are being taken over.</summary>
-    public void EnterCapturing(ExitRecord? exit)
-    {
-        _ = runs.Move(Id, RunState.Running, RunState.Capturing)
-            || runs.Move(Id, RunState.Waiting, RunState.Capturing)
-            || runs.Move(Id, RunState.Stopping, RunState.Capturing);
-        if (exit is not null && !Progress.Collected)
-        {
-            Save(progress => progress with
-            {
-                WorkspaceHoldsMore = exit.Capture?.Failure is not null,
-                Phases = progress.Phases with { Run = exit.AgentMs, Capture = exit.CaptureMs },
-            });
-        }
-    }
-
     /// <summary>Records the outcome, once. What it says went through here too.</summary>
     public void Finish(RunOutcome outcome)
     {

@@ -19,12 +19,10 @@ public sealed class JournalWriter : IDisposable
     // What the agent says may wait up to the first bound, what Berth says and the result event up to the second.
     private const int WaitingBytes = 1024 * 1024;
     private const int WaitingOwnBytes = 24 * 1024 * 1024;
-
     // For what Berth has to say when the disk is full: that it is, and how the run ends.
     private const int ReserveBytes = 256 * 1024;
     private const string FullMessage =
-        "The disk of this run is full: the run waits for room. Free some space; berth cleanup --all removes what ended "
-        + "runs have left.";
+        "The disk of this run is full: the run waits for room. Free some space; berth cleanup --all makes some.";
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock gate = new();

@@ -138,8 +138,7 @@ internal sealed record RunView
     /// <param name="workspace">The path of its workspace; named in the view only while it exists.</param>
     public static RunView Of(RunRecord run, string workspace)
     {
-        var outcome = run.Outcome;
-        var work = run.Progress.Work;
+        var (outcome, work) = (run.Outcome, run.Progress.Work);
         return new RunView
         {
             Id = run.Id,

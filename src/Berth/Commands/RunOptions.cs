@@ -201,9 +201,9 @@ internal sealed class RunOptions
         command.Add(message);
         foreach (var option in (IReadOnlyList<Option>)
         [
-            repository, reference, directory, branch, goOn, push, pullRequest, draft, requestLabels, reviewers, mode, image,
-            model, maxTurns, maxTokens, maxBudget, timeout, file, environment, labels, sandbox, network, allowedHosts,
-            mounts, trust, keep, detach, quiet, server, json,
+            repository, reference, directory, branch, goOn, push, pullRequest, draft, requestLabels, reviewers, mode,
+            image, model, maxTurns, maxTokens, maxBudget, timeout, file, environment, labels, sandbox, network,
+            allowedHosts, mounts, trust, keep, detach, quiet, server, json,
         ])
         {
             command.Add(option);
