@@ -6,6 +6,11 @@ if (args is ["server", var serving, var to])
     return await ServerAsync(Path.GetFullPath(serving), to);
 }
 
+if (args is ["waiting", var now, var earlier, var cli, var told])
+{
+    return await WaitingAsync([now, earlier], cli, told);
+}
+
 if (args is ["redact", var page])
 {
     return await RedactAsync(page);
@@ -14,12 +19,14 @@ if (args is ["redact", var page])
 // redact: how fast secrets are looked for; the Markdown file to write. server: a server under load, with a fake CLI;
 // the published program and the Markdown file. local: local mode against the bare CLI. docker: local mode against
 // Docker mode. start: of that only how long a running process takes to start the CLI. Then the published program, the
-// CLI's binary, the Markdown file, how many runs of each, and the image.
+// CLI's binary, the Markdown file, how many runs of each, and the image. waiting: what fifty runs cost that wait; two
+// published programs, the CLI's binary, and the Markdown file.
 if (args is not [var what and ("local" or "docker" or "start"), var berth, var claude, var report, .. var rest])
 {
     await Console.Error.WriteLineAsync(
         "usage: Berth.Bench local|docker|start BERTH CLAUDE REPORT [RUNS [IMAGE]], "
-        + "or Berth.Bench server BERTH REPORT, or Berth.Bench redact REPORT");
+        + "or Berth.Bench server BERTH REPORT, or Berth.Bench redact REPORT, "
+        + "or Berth.Bench waiting BERTH EARLIER-BERTH CLAUDE REPORT");
     return 2;
 }
 
@@ -77,10 +84,40 @@ static async Task<int> RedactAsync(string report)
     return table.AllMet ? 0 : 1;
 }
 
+static async Task<int> WaitingAsync(string[] programs, string cli, string report)
+{
+    using var stop = new CancellationTokenSource(TimeSpan.FromMinutes(30));
+    var shares = new List<double>();
+    foreach (var program in programs)
+    {
+        await using var place = await Ground.PrepareAsync(
+            Path.GetFullPath(program), Path.GetFullPath(cli), image: null, stop.Token);
+        shares.Add(await WaitingRuns.MeasureAsync(place, stop.Token));
+    }
+
+    var table = new ReportTable();
+    table.AtMost("hosts and supervisors of 50 runs, of one core", shares[0], 1, "%");
+    table.Tell("the same of the earlier program", shares[1], "%");
+    table.Tell("ratio of the two", shares[0] / shares[1], string.Empty);
+    var text = string.Create(
+        CultureInfo.InvariantCulture,
+        $"""
+        # Runs that wait
+
+        Made by `bench/Berth.Bench`: 50 runs in local mode whose model says nothing, one program after the other on one machine with
+        {Environment.ProcessorCount} cores. What counts is the processor time of Berth's own processes in a minute, not the CLI's.
+
+        {table.MarkdownWithRatios()}
+        """);
+    await File.WriteAllTextAsync(report, text, stop.Token);
+    await Console.Out.WriteLineAsync(text);
+    return table.AllMet ? 0 : 1;
+}
+
 static async Task<int> ServerAsync(string berth, string report)
 {
     using var stop = new CancellationTokenSource(TimeSpan.FromMinutes(30));
-    var fake = Path.Combine(AppContext.BaseDirectory, "berth-fake-claude");
+    var fake = FakePackage();
     await using var ground = await Ground.PrepareAsync(berth, fake, image: null, stop.Token);
     var table = new ReportTable();
     var loads = await new ServerUnderLoad(ground, table, stop.Token).MeasureAsync();
@@ -88,4 +125,18 @@ static async Task<int> ServerAsync(string berth, string report)
     await File.WriteAllTextAsync(report, text, stop.Token);
     await Console.Out.WriteLineAsync(text);
     return table.AllMet ? 0 : 1;
+}
+
+// It has files beside it, and of a program that is in no package only its file is mounted.
+static string FakePackage()
+{
+    var folder = Path.Combine(AppContext.BaseDirectory, "fake", "node_modules", "berth-fake-claude");
+    Directory.CreateDirectory(folder);
+    foreach (var file in Directory.EnumerateFiles(AppContext.BaseDirectory, "berth-fake-claude*")
+        .Append(Path.Combine(AppContext.BaseDirectory, "Berth.Protocol.dll")))
+    {
+        File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
+    }
+
+    return Path.Combine(folder, "berth-fake-claude");
 }

@@ -42,6 +42,20 @@ public sealed class GeneratedClientTests
         await RoundAsync("dotnet", folder, "out/kiota-round.dll");
     }
 
+    // With NSwag's own choice of JSON library: the other one ignores how a word of an enumeration is written.
+    [Fact]
+    public async Task F62_A_client_of_NSwag_does_the_whole_round()
+    {
+        var folder = await ClientTools.DotnetAsync("nswag", Soon);
+        await ClientTools.RunAsync(
+            "dotnet", folder, Offline, Soon, "nswag", "openapi2csclient", $"/input:{ClientTools.Document}",
+            "/output:Client.cs", "/namespace:Berth.NSwag", "/classname:BerthClient", "/jsonLibrary:NewtonsoftJson",
+            "/generateOptionalPropertiesAsNullable:true");
+        await ClientTools.RunAsync("dotnet", folder, Offline, Soon, Build);
+
+        await RoundAsync("dotnet", folder, "out/nswag-round.dll");
+    }
+
     private static string[] Build =>
         ["build", "-c", "Release", "-v", "quiet", "--nologo", "--disable-build-servers", "-o", "out"];
 
