@@ -115,6 +115,7 @@ public sealed class FullDiskTests
         home.Set("CLAUDE_CODE_MAX_CONCURRENT", "1");
         var first = await home.DetachAsync($"bash {HomeRuns.WaitForGo}\n---\ntext Done.");
         var second = await home.DetachAsync("text Done.");
+        await Eventually.TrueAsync(() => HomeRuns.HostsOf(second).Count > 0, "the host", BerthHome.Patience);
         await home.KillHostAsync(second);
         File.Delete(home.RunFile(second, log));
         File.CreateSymbolicLink(home.RunFile(second, log), "/dev/full");

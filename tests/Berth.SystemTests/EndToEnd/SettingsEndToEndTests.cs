@@ -45,9 +45,29 @@ public sealed class SettingsEndToEndTests
     public async Task By_default_only_the_transcript_and_the_record_are_left()
     {
         await using var home = await BerthHome.CreateAsync(Cancel);
+        var (_, run) = await home.RunAsync("bash mkdir -p a/b; chmod 500 a; echo x > x\n---\ntext Done.", Cancel);
+        AssertNothingLeft(home, run);
+    }
+
+    [Fact]
+    public async Task What_git_cannot_take_is_left_until_it_is_cleaned_up_by_hand()
+    {
+        await using var home = await BerthHome.CreateAsync(Cancel);
         var (_, run) = await home.RunAsync(
             "bash mkdir -p a/b; chmod 000 a; mkfifo pipe; echo x > x\n---\ntext Done.",
             Cancel);
+        var id = run.GetProperty("id").GetString()!;
+
+        Assert.Contains(
+            run.GetProperty("warnings").EnumerateArray(),
+            warning => warning.GetString()!.Contains("pipe", StringComparison.Ordinal));
+        Assert.True(Directory.Exists(run.GetProperty("workspacePath").GetString()));
+        await home.BerthAsync(Cancel, "cleanup", id);
+        AssertNothingLeft(home, (await home.BerthAsync(Cancel, "show", id, "--json")).Json);
+    }
+
+    private static void AssertNothingLeft(BerthHome home, JsonElement run)
+    {
         var folder = Path.Combine(home.Home, "runs", run.GetProperty("id").GetString()!);
         var left = Directory.EnumerateFileSystemEntries(folder).Select(Path.GetFileName).Order(
             StringComparer.Ordinal).ToList();
