@@ -11,6 +11,9 @@ internal sealed class AgentInput
 {
     // A hundred decisions on tool calls can be due at once, and none of them may be lost.
     private const int MostWaiting = 256;
+
+    // An answer repeats the id that it was asked with, which may be as long as a line.
+    private const long MostWaitingBytes = 32L * 1024 * 1024;
     private const int ChunkBytes = 64 * 1024;
 
     // An object, for the thread waits on it.
@@ -18,6 +21,7 @@ internal sealed class AgentInput
     private readonly Queue<byte[]> lines = new();
     private readonly string prepared;
     private readonly TaskCompletionSource<SafeFileHandle> begun = new();
+    private long bytes;
     private bool idle;
     private bool closing;
 
@@ -60,7 +64,13 @@ internal sealed class AgentInput
                 return $"{MostWaiting} lines wait already: the agent does not read its input.";
             }
 
+            if (lines.Count > 0 && bytes + line.Length > MostWaitingBytes)
+            {
+                return $"{bytes} bytes wait already: the agent does not read its input.";
+            }
+
             lines.Enqueue(line);
+            bytes += line.Length;
             Monitor.Pulse(gate);
             return null;
         }
@@ -125,7 +135,13 @@ internal sealed class AgentInput
             }
 
             idle = false;
-            return lines.TryDequeue(out var line) ? line : null;
+            if (!lines.TryDequeue(out var line))
+            {
+                return null;
+            }
+
+            bytes -= line.Length;
+            return line;
         }
     }
 }

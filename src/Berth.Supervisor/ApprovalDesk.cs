@@ -17,8 +17,13 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
     private const int LongestId = 200;
     private const int LongestReason = 2000;
 
-    // Events of ours are kept beyond the journal's cap, and any process inside can forge a request.
+    // Events of ours are kept beyond the journal's cap, and any process inside can forge a request. Past the first
+    // bound inputs and reasons are left out; past the second one no further call is told, and all are denied.
     private const long MostToldBytes = 16 * 1024 * 1024;
+    private const long MostToldAtAll = 2 * MostToldBytes;
+
+    // What the two events of a call have beside the agent's own words.
+    private const int EventBytes = 512;
     private const string NobodyAnswered = "Nobody answered in time whether this call may be made. Go on without it.";
     private const string TooLarge = "The call is too large to be shown to anybody. Make a smaller one.";
     private const string TooMany = "Too many calls wait for a decision. Go on without this one.";
@@ -29,6 +34,8 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
     private AgentInput? input;
     private int calls;
     private long told;
+    private bool hasToldTooMany;
+    private bool hasToldBypassed;
 
     /// <summary>What was asked, and what was allowed.</summary>
     internal DecidedCalls Decided { get; } = new();
@@ -61,13 +68,14 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
     {
         lock (gate)
         {
-            if (++calls > MostCalls || requestId.Length > LongestId)
+            var call = new WaitingCall(++calls, requestId, "?", null, 0);
+            if (requestId.Length > LongestId || DeniesAll(call))
             {
                 Reply(requestId, json => WriteAnswer(json, new(false, null, TooLarge)));
                 return;
             }
 
-            Settle(new WaitingCall(calls, requestId, "?", null, 0), ApprovalCause.TooLarge, new(false, null, TooLarge));
+            Settle(call, ApprovalCause.TooLarge, new(false, null, TooLarge));
         }
     }
 
@@ -125,8 +133,22 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
     }
 
     /// <summary>A call was made that nobody has allowed.</summary>
-    internal void TellBypassed(string toolUseId) =>
-        journal.Event(BerthEvents.ApprovalBypassed, data => data.WriteString("toolUseId"u8, toolUseId));
+    /// <remarks>The first one ends the run, and is told alone: until the end, any number can follow.</remarks>
+    internal void TellBypassed(string toolUseId)
+    {
+        lock (gate)
+        {
+            if (hasToldBypassed)
+            {
+                return;
+            }
+
+            hasToldBypassed = true;
+        }
+
+        journal.Event(
+            BerthEvents.ApprovalBypassed, data => data.WriteString("toolUseId"u8, Start(toolUseId, LongestId)));
+    }
 
     /// <summary>The answer where nobody has asked.</summary>
     internal static ControlReply NoSuchCall(int number) =>
@@ -150,14 +172,13 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
                 Start(AgentLines.Text(request, "tool_use_id"), LongestId),
                 time.GetTimestamp());
             Decided.Asked(call.ToolUseId);
-            if (calls > MostCalls || requestId.Length > LongestId)
+            if (requestId.Length > LongestId || DeniesAll(call))
             {
-                // Each one told is an event that the journal must keep.
                 Reply(requestId, json => WriteAnswer(json, new(false, null, TooMany)));
                 return;
             }
 
-            if (waiting.Count >= MostWaiting || calls == MostCalls)
+            if (waiting.Count >= MostWaiting)
             {
                 Settle(call, ApprovalCause.TooMany, new(false, null, TooMany));
                 return;
@@ -168,11 +189,41 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
             {
                 WriteCall(data, call);
                 data.WriteString("deadline"u8, time.GetUtcNow() + limit);
-                data.WriteString("reason"u8, Start(AgentLines.Text(request, "decision_reason"), LongestReason));
+                var reason = Start(AgentLines.Text(request, "decision_reason"), LongestReason);
+                data.WriteString("reason"u8, MayTell(Encoded(reason)) ? reason : null);
                 WriteInput(data, request);
             });
         }
     }
+
+    // Each call that is told comes to events that the journal must keep. The first one that is too many is told.
+    private bool DeniesAll(WaitingCall call)
+    {
+        told += EventBytes + (2 * (Encoded(call.Tool) + Encoded(call.ToolUseId)));
+        if (calls < MostCalls && told <= MostToldAtAll)
+        {
+            return false;
+        }
+
+        if (!hasToldTooMany)
+        {
+            hasToldTooMany = true;
+            Tell(call, ApprovalCause.TooMany, new(false, null, TooMany));
+        }
+
+        return true;
+    }
+
+    private bool MayTell(long bytes)
+    {
+        var hasRoom = told + bytes <= MostToldBytes;
+        told += hasRoom ? bytes : 0;
+        return hasRoom;
+    }
+
+    // What a text comes to in an event: a letter may take six bytes.
+    private static long Encoded(string? text) =>
+        text is null ? 0 : JsonEncodedText.Encode(text).EncodedUtf8Bytes.Length;
 
     private void Withdraw(string? requestId)
     {
@@ -262,8 +313,7 @@ internal sealed class ApprovalDesk(RunJournal journal, TimeSpan limit, TimeProvi
         }
 
         var length = JsonMarshal.GetRawUtf8Value(asked).Length;
-        told += Math.Min(length, BerthEvents.LongestInput);
-        if (length > BerthEvents.LongestInput || told > MostToldBytes)
+        if (length > BerthEvents.LongestInput || !MayTell(length))
         {
             data.WriteNumber("inputBytes"u8, length);
             return;

@@ -14,8 +14,6 @@ namespace Berth.Supervisor;
 internal sealed class LineSink(
     string stream, RunJournal journal, Redactor redactor, ExecutionLimits limits, ILineListener? listener = null)
 {
-    // A result this long is not credible; it bounds what a full journal still costs in disk.
-    private const long LongestLateResult = 64L * 1024 * 1024;
     private const int FirstBuffer = 64 * 1024;
 
     private readonly ArrayBufferWriter<byte> redacted = new(256);
@@ -99,7 +97,7 @@ internal sealed class LineSink(
     private void WholeLine(ReadOnlySpan<byte> line)
     {
         var isResult = listener is not null && ResultDetector.Test(line);
-        if (isResult || !journal.IsFull(line.Length))
+        if (isResult ? journal.TakesResult(line.Length) : !journal.IsFull(line.Length))
         {
             _ = journal.Writer.AppendLine(stream, line, isResult);
         }
@@ -162,7 +160,7 @@ internal sealed class LineSink(
             return;
         }
 
-        if (full && (detector is not { IsResult: null or true } || spill?.Length > LongestLateResult))
+        if (full && (detector is not { IsResult: null or true } || !journal.HasRoomForLate(spill?.Length ?? 0)))
         {
             isCut = true;
             journal.Drop(piece.Length);
@@ -194,6 +192,10 @@ internal sealed class LineSink(
             journal.Drop(spill.Length);
             spill.Delete();
             spill = null;
+        }
+        else if (spillIsTentative)
+        {
+            journal.KeepLate(spill?.Length ?? 0);
         }
 
         spill?.Dispose();

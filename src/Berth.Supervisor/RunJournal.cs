@@ -6,6 +6,9 @@ namespace Berth.Supervisor;
 /// <summary>The journal under the cap of the run: past it, only what must be kept is written.</summary>
 internal sealed class RunJournal(JournalWriter writer, RunDirectory directory, ExecutionLimits limits) : IDisposable
 {
+    // What results come to past the cap, all together. Any process inside can forge them.
+    private const long MostLateResults = 64L * 1024 * 1024;
+    private long late;
     private long spilled;
     private long dropped;
     private int spills;
@@ -19,7 +22,7 @@ internal sealed class RunJournal(JournalWriter writer, RunDirectory directory, E
     /// <summary>Whether so much more would pass the cap. Says so in the journal, the first time.</summary>
     internal bool IsFull(int more)
     {
-        if (writer.Bytes + spilled + more <= limits.JournalBytes)
+        if (!Passes(more))
         {
             return false;
         }
@@ -32,6 +35,29 @@ internal sealed class RunJournal(JournalWriter writer, RunDirectory directory, E
 
         return true;
     }
+
+    /// <summary>Whether a result is kept: past the cap too, up to a bound of its own.</summary>
+    internal bool TakesResult(int bytes)
+    {
+        if (!Passes(bytes))
+        {
+            return true;
+        }
+
+        if (!HasRoomForLate(bytes))
+        {
+            return !IsFull(bytes);
+        }
+
+        KeepLate(bytes);
+        return true;
+    }
+
+    /// <summary>Whether a result of that size would still be kept past the cap.</summary>
+    internal bool HasRoomForLate(long bytes) => late + bytes <= MostLateResults;
+
+    /// <summary>A result was kept past the cap.</summary>
+    internal void KeepLate(long bytes) => late += bytes;
 
     internal void Drop(long count) => Interlocked.Add(ref dropped, count);
 
@@ -48,4 +74,6 @@ internal sealed class RunJournal(JournalWriter writer, RunDirectory directory, E
     internal void Notice(string message) => Event(BerthEvents.Notice, data => data.WriteString("message"u8, message));
 
     public void Dispose() => writer.Dispose();
+
+    private bool Passes(int more) => writer.Bytes + spilled + more > limits.JournalBytes;
 }

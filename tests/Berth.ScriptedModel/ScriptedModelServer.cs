@@ -82,6 +82,9 @@ internal sealed class ScriptedModelServer : IAsyncDisposable
     /// <summary>Every request that has been answered, or broken off, so far.</summary>
     public IReadOnlyList<ModelRequest> Requests => [.. requests];
 
+    /// <summary>The requests that are not answered yet.</summary>
+    public IReadOnlyList<ModelRequest> UnderWay => [.. underWay.Values];
+
     /// <summary>Whether a turn of a script is being played at this moment.</summary>
     public bool IsPlaying => underWay.Values.Any(request => request.Turn is not null);
 

@@ -160,17 +160,17 @@ internal sealed class ClaudeEvidence
                 AddInit(e);
                 break;
             case "permission_denied":
-                Deny(e.Text("tool_name"), e.Text("tool_use_id"), default);
+                Deny(e.Word("tool_name"), e.Word("tool_use_id"), default);
                 break;
             case "api_retry":
                 RetriedStatus = e.Count("error_status") is > 0 and < 1000 and var status ? (int)status : null;
-                RetriedError = e.Text("error");
+                RetriedError = e.Word("error");
                 break;
             case "session_writes_lost":
-                Warn($"Claude could not write all of its session ({e.Text("error_code") ?? "unknown reason"}).");
+                Warn($"Claude could not write all of its session ({e.Word("error_code") ?? "unknown reason"}).");
                 break;
             case "model_fallback":
-                var (from, to) = (e.Text("original_model") ?? e.Text("from"), e.Text("fallback_model") ?? e.Text("to"));
+                var (from, to) = (e.Word("original_model") ?? e.Word("from"), e.Word("fallback_model") ?? e.Word("to"));
                 Warn($"Another model took over: {to ?? "unknown"} in the place of {from ?? "the one asked for"}.");
                 break;
             case "compact_boundary":
@@ -183,13 +183,13 @@ internal sealed class ClaudeEvidence
     {
         Initialized = true;
         WentOn = true;
-        Model = e.Text("model") ?? Model;
-        CliVersion = e.Text("claude_code_version") ?? CliVersion;
-        SessionId = e.Text("session_id") ?? SessionId;
-        PermissionMode = e.Text("permissionMode") ?? PermissionMode;
+        Model = e.Word("model") ?? Model;
+        CliVersion = e.Word("claude_code_version") ?? CliVersion;
+        SessionId = e.Word("session_id") ?? SessionId;
+        PermissionMode = e.Word("permissionMode") ?? PermissionMode;
         foreach (var server in e.Member("mcp_servers").Items())
         {
-            var (name, status) = (server.Text("name") ?? "?", server.Text("status"));
+            var (name, status) = (server.Word("name") ?? "?", server.Word("status"));
             servers.Say(name, status is "pending");
             if (status is not (null or "connected" or "pending"))
             {
@@ -202,15 +202,15 @@ internal sealed class ClaudeEvidence
     {
         WentOn = true;
         var message = e.Member("message");
-        var id = message.Text("id");
-        var isReal = message.Text("model") is { } model and not "<synthetic>";
+        var id = message.Word("id");
+        var isReal = message.Word("model") is { } model and not "<synthetic>";
         var isMain = e.Text("parent_tool_use_id") is null;
         hasAnswer |= isReal;
         if (isMain)
         {
             // A subagent's error is a tool's result, and what the agent makes of that follows.
-            ApiError = isReal ? null : e.Text("error") ?? ApiError;
-            ApiErrorCut = isReal ? null : e.Member("api_error_params").Text("cut") ?? ApiErrorCut;
+            ApiError = isReal ? null : e.Word("error") ?? ApiError;
+            ApiErrorCut = isReal ? null : e.Member("api_error_params").Word("cut") ?? ApiErrorCut;
         }
 
         if (isReal && id is not null && !string.Equals(id, lastMessage, StringComparison.Ordinal))
@@ -222,7 +222,7 @@ internal sealed class ClaudeEvidence
 
         if (isReal && isMain)
         {
-            Model = message.Text("model");
+            Model = message.Word("model");
             if (!string.Equals(id, lastMainMessage, StringComparison.Ordinal))
             {
                 lastMainMessage = id;
@@ -232,9 +232,10 @@ internal sealed class ClaudeEvidence
 
         foreach (var block in message.Member("content").Items())
         {
-            if (block.Text("type") is "tool_use" && block.Text("id") is { } call && calls.Count < MaxPendingCalls)
+            if (block.Text("type") is "tool_use" && block.Word("id") is { } call && calls.Count < MaxPendingCalls)
             {
-                calls[call] = new PermissionDenial(block.Text("name") ?? "?", call, Short(block.Member("input")));
+                calls[call] = new PermissionDenial(
+                    block.Word("name") ?? "?", call, block.Member("input").Apart(MaxInput));
             }
         }
     }
@@ -244,7 +245,7 @@ internal sealed class ClaudeEvidence
         WentOn = true;
         foreach (var block in e.Member("message").Member("content").Items())
         {
-            if (block.Text("tool_use_id") is not { } call)
+            if (block.Word("tool_use_id") is not { } call)
             {
                 continue;
             }
@@ -267,7 +268,7 @@ internal sealed class ClaudeEvidence
     {
         Result = ClaudeResult.Read(e);
         WentOn = false;
-        SessionId = e.Text("session_id") ?? SessionId;
+        SessionId = e.Word("session_id") ?? SessionId;
         LaterTokens = TokenCounts.None;
         foreach (var usage in e.Member("model_usage_since_last_result").Values())
         {
@@ -281,7 +282,7 @@ internal sealed class ClaudeEvidence
 
         foreach (var denial in e.Member("permission_denials").Items())
         {
-            Deny(denial.Text("tool_name"), denial.Text("tool_use_id"), denial.Member("tool_input"));
+            Deny(denial.Word("tool_name"), denial.Word("tool_use_id"), denial.Member("tool_input"));
         }
     }
 
@@ -306,7 +307,9 @@ internal sealed class ClaudeEvidence
         denials.TryGetValue(key, out var before);
         calls.TryGetValue(key, out var called);
         denials[key] = new PermissionDenial(
-            tool ?? called?.Tool ?? before?.Tool ?? "?", call ?? "", Short(input) ?? before?.Input ?? called?.Input);
+            tool ?? called?.Tool ?? before?.Tool ?? "?",
+            call ?? "",
+            input.Apart(MaxInput) ?? before?.Input ?? called?.Input);
     }
 
     private void Warn(string warning)
@@ -321,24 +324,7 @@ internal sealed class ClaudeEvidence
     {
         var rest = error.AsSpan(NoSuchTool.Length);
         var end = rest.IndexOfAny(".<");
-        return (end < 0 ? rest : rest[..end]).ToString();
-    }
-
-    private static JsonElement? Short(JsonElement input)
-    {
-        if (input.ValueKind == JsonValueKind.Undefined)
-        {
-            return null;
-        }
-
-        try
-        {
-            return input.GetRawText().Length <= MaxInput ? input.Clone() : null;
-        }
-        catch (InvalidOperationException)
-        {
-            return null;
-        }
+        return ClaudeJson.Start((end < 0 ? rest : rest[..end]).ToString(), ClaudeJson.LongestWord);
     }
 
     private static TokenCounts UsageOf(JsonElement usage) => new(

@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using Berth.Protocol;
 
 namespace Berth.Engine.Claude;
 
@@ -8,6 +10,9 @@ namespace Berth.Engine.Claude;
 /// throws.</summary>
 internal static class ClaudeJson
 {
+    /// <summary>The most letters that <see cref="Word"/> keeps.</summary>
+    public const int LongestWord = 200;
+
     /// <summary>A member of an object; undefined where there is none.</summary>
     public static JsonElement Member(this JsonElement element, string name)
     {
@@ -35,6 +40,34 @@ internal static class ClaudeJson
 
     /// <summary>A member that is a string.</summary>
     public static string? Text(this JsonElement element, string name) => element.Member(name).Text();
+
+    /// <summary>A member that is a name, an id or the like: of a longer text the beginning. What is kept beyond its
+    /// event is read with this, for a line may have a hundred megabytes.</summary>
+    public static string? Word(this JsonElement element, string name) => element.Text(name) is { } text
+        ? Start(text, LongestWord)
+        : null;
+
+    /// <summary>The beginning of a text, without half a surrogate pair at its end.</summary>
+    public static string Start(string text, int longest) => text.Length <= longest
+        ? text
+        : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];
+
+    /// <summary>A copy that holds nothing of the document around it.</summary>
+    /// <remarks><see cref="JsonElement.Clone"/> copies nothing of a document that is no disposable one, and so keeps
+    /// the whole line.</remarks>
+    /// <returns>Null where it is longer than that, or is none.</returns>
+    public static JsonElement? Apart(this JsonElement element, int longest)
+    {
+        if (element.ValueKind == JsonValueKind.Undefined)
+        {
+            return null;
+        }
+
+        var raw = JsonMarshal.GetRawUtf8Value(element);
+        return raw.Length <= longest
+            ? JsonElement.Parse(raw, new JsonDocumentOptions { MaxDepth = 2 * JournalEntry.MaxDataDepth })
+            : null;
+    }
 
     /// <summary>A string, with U+FFFD for half a surrogate pair, which JavaScript programs do write.</summary>
     public static string? Text(this JsonElement element)

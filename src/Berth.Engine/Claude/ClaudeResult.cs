@@ -6,6 +6,9 @@ namespace Berth.Engine.Claude;
 /// common.</summary>
 internal sealed record ClaudeResult
 {
+    private const int MostErrors = 10;
+    private const int LongestError = 2000;
+
     /// <summary>Whether the CLI says that it did what it was asked to: both flags together.</summary>
     public bool IsSuccess => !IsError && Subtype is "success";
 
@@ -46,15 +49,19 @@ internal sealed record ClaudeResult
     public static ClaudeResult Read(JsonElement e) => new()
     {
         IsError = e.Member("is_error").ValueKind != JsonValueKind.False,
-        Subtype = e.Text("subtype"),
-        TerminalReason = e.Text("terminal_reason"),
-        StopReason = e.Text("stop_reason"),
+        Subtype = e.Word("subtype"),
+        TerminalReason = e.Word("terminal_reason"),
+        StopReason = e.Word("stop_reason"),
         Text = e.Text("result"),
-        Errors = [.. e.Member("errors").Items().Take(10).Select(error => error.Text() ?? "?")],
+        Errors =
+        [
+            .. e.Member("errors").Items().Take(MostErrors)
+                .Select(error => ClaudeJson.Start(error.Text() ?? "?", LongestError)),
+        ],
         ApiErrorStatus = e.Count("api_error_status") is > 0 and < 1000 and var status ? (int)status : null,
-        ApiErrorKind = e.Text("api_error"),
-        ApiErrorType = e.Text("api_error_type"),
-        StartupReason = e.Text("startup_failure_reason"),
+        ApiErrorKind = e.Word("api_error"),
+        ApiErrorType = e.Word("api_error_type"),
+        StartupReason = e.Word("startup_failure_reason"),
         Turns = e.Member("num_turns").ValueKind == JsonValueKind.Number ? e.Count("num_turns") : null,
     };
 }

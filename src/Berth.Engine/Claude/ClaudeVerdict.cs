@@ -63,6 +63,8 @@ internal enum ClaudeEnd
 /// </remarks>
 internal sealed record ClaudeVerdict
 {
+    private const int MostTools = 20;
+
     /// <summary>Whether the agent did what it was asked to.</summary>
     public bool Succeeded => End == ClaudeEnd.Completed;
 
@@ -184,8 +186,10 @@ internal sealed record ClaudeVerdict
         if (evidence.Denials.Count > 0)
         {
             var byTool = evidence.Denials.GroupBy(denial => denial.Tool, StringComparer.Ordinal)
-                .Select(tool => string.Create(CultureInfo.InvariantCulture, $"{tool.Key} ({tool.Count()})"));
-            yield return $"Tool calls were denied: {string.Join(", ", byTool)}.";
+                .Select(tool => string.Create(CultureInfo.InvariantCulture, $"{tool.Key} ({tool.Count()})"))
+                .ToList();
+            var more = byTool.Count > MostTools ? $" and of {byTool.Count - MostTools} more tools" : string.Empty;
+            yield return $"Tool calls were denied: {string.Join(", ", byTool.Take(MostTools))}{more}.";
         }
 
         if (end == ClaudeEnd.Completed)

@@ -44,9 +44,9 @@ internal sealed record WaitingCalls(IReadOnlyList<WaitingCall> Calls, long Seq)
 
     private static WaitingCall Read(int number, JournalEntry entry) => new(
         number,
-        entry.Data.Text("tool") ?? "?",
-        entry.Data.Text("toolUseId"),
-        entry.Data.Member("input") is { ValueKind: not JsonValueKind.Undefined } input ? input.Clone() : null,
+        entry.Data.Word("tool") ?? "?",
+        entry.Data.Word("toolUseId"),
+        entry.Data.Member("input").Apart(BerthEvents.LongestInput),
         entry.At,
         entry.Data.TryGetProperty("deadline", out var deadline) && deadline.TryGetDateTimeOffset(out var at)
             ? at

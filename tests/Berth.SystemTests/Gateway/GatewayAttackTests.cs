@@ -96,6 +96,22 @@ public sealed class GatewayAttackTests
     }
 
     [Fact]
+    public async Task F59_Betas_that_are_left_out_are_told_up_to_a_number()
+    {
+        await using var stage = await GatewayStage.CreateAsync(Cancel);
+        await using var gateway = await stage.ServeAsync(Cancel);
+        for (var call = 0; call < 3; call++)
+        {
+            var betas = string.Join(',', Enumerable.Range(0, 60).Select(number => $"no-{call}-such-{number}-beta"));
+            _ = await stage.ExchangeAsync(
+                GatewayStage.Request(GatewayStage.Body("text hello"), $"anthropic-beta: {betas}\r\n"), Cancel);
+        }
+
+        Assert.Equal(20, stage.Dropped.Count);
+        Assert.Equal(3, stage.Model.Requests.Count);
+    }
+
+    [Fact]
     public async Task F45_Chunks_with_trailers_are_one_request_without_them()
     {
         await using var stage = await GatewayStage.CreateAsync(Cancel);
