@@ -25,10 +25,16 @@ internal sealed class StagedWork(CaptureGit git, WorkTree tree, CaptureFindings 
 {
     private const int MaxSaidLines = 10;
     private const int MaxSaidFiles = 5;
+    private const int NameAt = 3;
     private const string GitLink = "160000";
 
     // Git says these of files that it takes all the same.
     private static readonly string[] Harmless = ["hint: ", "warning: in the working copy of ", "The file will have"];
+
+    private static readonly string[] Status =
+    [
+        "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal", "--ignore-submodules=dirty",
+    ];
 
     private readonly HashSet<string> links = new(StringComparer.Ordinal);
     private readonly HashSet<string> unmerged = new(StringComparer.Ordinal);
@@ -37,6 +43,7 @@ internal sealed class StagedWork(CaptureGit git, WorkTree tree, CaptureFindings 
     private bool isSparse;
     private bool hasExcludes;
     private bool hasAttributes;
+    private bool looksClean;
 
     /// <summary>The objects that staging made and that are on no branch: nothing of the agent's.</summary>
     internal IReadOnlyCollection<string> Unused => untouched.Unused;
@@ -63,27 +70,37 @@ internal sealed class StagedWork(CaptureGit git, WorkTree tree, CaptureFindings 
                 : $"{Named(path)} is a repository of its own, and git takes at most its commit's name");
         }
 
+        hasAttributes |= walk.HasAttributes || tree.Outside is null;
+        if (IsUntouched(walk))
+        {
+            return false;
+        }
+
         Stage([.. walk.Nested.Where(path => !links.Contains(path))]);
         foreach (var trouble in walk.Troubles)
         {
             findings.Keep(trouble);
         }
 
-        hasAttributes |= walk.HasAttributes || tree.Outside is null;
         if (hasAttributes)
         {
             untouched.TakeBack();
         }
 
-        var committed = CommitStaged();
+        var made = CommitStaged();
         if (unmerged.Count > 0)
         {
             findings.Say($"The agent left conflicts unsolved; the commit has their marks: {Some(unmerged)}.");
         }
 
-        CheckClean(walk);
-        return committed;
+        // Most runs have left something, so it is committed without a look first; git says with 1 that it was nothing.
+        return IsClean(walk) || made.Code == 0 ? made.Code == 0 : throw git.Failed("commit the changes", made);
     }
+
+    // What git saw as unchanged before anything was made visible to it, where nothing had to be.
+    private bool IsUntouched(WorkspaceWalk walk) => looksClean && tree.Outside is not null && !isSparse
+        && assumed.Count == 0 && unmerged.Count == 0
+        && walk is { HasMended: false, Nested.Count: 0, Troubles.Count: 0 };
 
     private void ReadIndex()
     {
@@ -128,7 +145,7 @@ internal sealed class StagedWork(CaptureGit git, WorkTree tree, CaptureFindings 
 
     private WorkspaceWalk Walk()
     {
-        var ignored = IgnoredBy("--exclude-standard");
+        var ignored = hasExcludes ? IgnoredBy("--exclude-standard") : FirstLook();
         if (hasExcludes)
         {
             var byRepository = IgnoredBy("--exclude-per-directory=.gitignore");
@@ -156,6 +173,29 @@ internal sealed class StagedWork(CaptureGit git, WorkTree tree, CaptureFindings 
 
         SayIgnored(ignored, walk.Ignored);
         return walk;
+    }
+
+    // One command says what is ignored and whether there is anything to commit.
+    private List<string> FirstLook()
+    {
+        var ignored = new List<string>();
+        var isClean = true;
+        var looked = git.Read(
+            Request("look at the workspace", [.. Status, "--ignored=traditional"]) with { OrBroken = true },
+            '\0',
+            record =>
+            {
+                if (record.StartsWith("!! ", StringComparison.Ordinal))
+                {
+                    ignored.Add(record[NameAt..]);
+                }
+                else
+                {
+                    isClean = false;
+                }
+            });
+        looksClean = isClean && looked is { Code: 0, Error.Length: 0 };
+        return looked.Code == 0 ? ignored : IgnoredBy("--exclude-standard");
     }
 
     private List<string> IgnoredBy(string rules)
@@ -222,62 +262,33 @@ internal sealed class StagedWork(CaptureGit git, WorkTree tree, CaptureFindings 
         }
     }
 
-    private bool CommitStaged()
+    private CommandResult CommitStaged() => git.Run(Request(
+        "commit the changes",
+        ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message",
+            $"--message={git.Step.Message}"]) with
     {
-        // Most runs have left something, so it is committed without a look first; git says with 1 that it was nothing.
-        var made = git.Run(Request(
-            "commit the changes",
-            ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message",
-                $"--message={git.Step.Message}"]) with
-        {
-            AlsoExpected = 1,
-        });
-        return made.Code == 0 || (IsChanged() ? throw git.Failed("commit the changes", made) : false);
-    }
-
-    private bool IsChanged()
-    {
-        var changed = git.Run(Request(
-            "look for changes", ["diff-index", "--cached", "--quiet", "HEAD", "--"]) with { OrBroken = true });
-        if (changed.Code is not 0 and not 1)
-        {
-            // No commit yet on this branch: then whatever is staged is a change.
-            var head = git.Run(Request(
-                "look for the first commit", ["rev-parse", "--verify", "--quiet", "HEAD"]) with { AlsoExpected = 1 });
-            if (head.Code == 0)
-            {
-                throw git.Failed("look for changes", changed);
-            }
-        }
-
-        return changed.Code switch
-        {
-            0 => false,
-            1 => true,
-            _ => git.Run(Request("list what is staged", ["ls-files"])).Output.Length > 0,
-        };
-    }
+        AlsoExpected = 1,
+    });
 
     // Whatever the reason: what git still sees as different after the commit is nowhere but here.
-    private void CheckClean(WorkspaceWalk walk)
+    private bool IsClean(WorkspaceWalk walk)
     {
         var apart = walk.Nested.ToHashSet(StringComparer.Ordinal);
+        var isCommitted = true;
         _ = git.Read(
-            Request(
-                "look at what is left",
-                ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal",
-                    "--ignore-submodules=dirty"]),
+            Request("look at what is left", Status),
             '\0',
             record =>
             {
-                const int NameAt = 3;
                 var path = record.Length > NameAt ? record[NameAt..].TrimEnd('/') : string.Empty;
+                isCommitted &= record is [' ' or '?', ..];
                 if (path.Length > 0 && !apart.Contains(path) && !untouched.Paths.Contains(path)
                     && !apart.Any(inner => inner.StartsWith(path + "/", StringComparison.Ordinal)))
                 {
                     findings.Keep($"{Named(path)} is not as the commit has it");
                 }
             });
+        return isCommitted;
     }
 
     private GitRequest Request(string purpose, IReadOnlyList<string> arguments) => tree.Request(purpose, arguments);

@@ -34,17 +34,24 @@ internal sealed class WorkCapture(
             var look = new GitFolderLook(directory.Workspace, findings);
             var unfinished = look.Unfinished();
             var worktrees = look.Worktrees();
+            var began = LoneBranch.Commit(directory.Workspace);
             var committed = CommitAll(look, worktrees);
+            var lone = worktrees.Count == 0 ? LoneBranch.Commit(directory.Workspace) : null;
             if (unfinished.Count > 0)
             {
                 findings.Say($"The agent ended in the middle of {string.Join(" and ", unfinished)}.");
             }
 
             // First, for it tells best where the repository is not the run's any more.
-            var head = NewHead();
-            if (!committed && head is null)
+            var head = NewHead(lone, isOurs: committed && IsBase(began));
+            if (!committed && head is null && lone is null)
             {
                 head = StrayHead(notice);
+            }
+
+            if (head is null && !IsBase(lone))
+            {
+                SayMovedBack(lone);
             }
 
             if (head is not null && hasAttributes)
@@ -52,7 +59,7 @@ internal sealed class WorkCapture(
                 new RawLfsFiles(git, findings).Say();
             }
 
-            var inventory = TakeStock(look, worktrees, head);
+            var inventory = TakeStock(look, worktrees, head, isAlone: lone is not null);
             if (head is null && inventory.Names.Count == 0)
             {
                 return new CaptureRecord(CaptureState.Unchanged, Failure: findings.Incomplete)
@@ -134,9 +141,9 @@ internal sealed class WorkCapture(
     }
 
     private WorkInventory TakeStock(
-        GitFolderLook look, IReadOnlyList<LinkedWorktree> worktrees, string? head)
+        GitFolderLook look, IReadOnlyList<LinkedWorktree> worktrees, string? head, bool isAlone)
     {
-        var inventory = new WorkInventory(git, look, findings) { Head = head };
+        var inventory = new WorkInventory(git, look, findings) { Head = head, IsAlone = isAlone };
         if (look.HasModules())
         {
             findings.Keep("repositories of submodules in .git/modules");
@@ -168,9 +175,30 @@ internal sealed class WorkCapture(
         }
     }
 
-    /// <summary>The commit of HEAD where it is new, or null.</summary>
-    private string? NewHead()
+    private bool IsBase(string? commit) =>
+        step.BaseCommit is not null && string.Equals(commit, step.BaseCommit, StringComparison.Ordinal);
+
+    // Nothing of it is work, and yet it is not what the run began from.
+    private void SayMovedBack(string? lone)
     {
+        var at = lone ?? (step.BaseCommit is null ? string.Empty
+            : Try("find the head", ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).Output.Trim());
+        if (at.Length > 0 && !IsBase(at))
+        {
+            findings.Say($"HEAD was moved back to {at}, below the base {step.BaseCommit}; no branch was made for it.");
+        }
+    }
+
+    /// <summary>The commit of HEAD where it is new, or null.</summary>
+    /// <param name="lone">Where HEAD is, where that is known without git.</param>
+    /// <param name="isOurs">Whether capture has just made that commit upon the base.</param>
+    private string? NewHead(string? lone, bool isOurs)
+    {
+        if (lone is not null && (isOurs || IsBase(lone)))
+        {
+            return isOurs ? lone : null;
+        }
+
         string[] excluded = step.BaseCommit is null ? [] : ["--not", step.BaseCommit];
         var result = Try("find the new commits", ["rev-list", "--max-count=1", "HEAD", .. excluded]);
         if (result.Code == 0)

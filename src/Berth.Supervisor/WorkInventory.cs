@@ -36,12 +36,15 @@ internal sealed class WorkInventory(CaptureGit git, GitFolderLook look, CaptureF
     /// <summary>The commit at HEAD where it is new, else null.</summary>
     internal required string? Head { get; init; }
 
+    /// <summary>Whether HEAD's branch is known to be the only name.</summary>
+    internal bool IsAlone { get; init; }
+
     /// <summary>Finds it, and gives it names.</summary>
     /// <param name="worktrees">The worktrees whose heads count too.</param>
     /// <param name="ours">Objects that capture itself made and has no use for.</param>
     internal void Take(IEnumerable<LinkedWorktree> worktrees, IReadOnlyCollection<string> ours)
     {
-        var refs = Refs();
+        var refs = IsAlone ? [] : Refs();
         var heads = worktrees.Select(tree => (tree.Id, Commit: HeadOf(tree.Id))).Where(head => head.Commit is not null)
             .ToList();
         var stashes = refs.Exists(one => one.Name is "refs/stash") ? Stashes() : [];
@@ -205,7 +208,8 @@ internal sealed class WorkInventory(CaptureGit git, GitFolderLook look, CaptureF
     private HashSet<string> Reachable(IEnumerable<string> tips, bool objects)
     {
         var found = new HashSet<string>(StringComparer.Ordinal);
-        var lines = tips.Where(tip => tip is not "HEAD" || Head is not null).ToList();
+        var lines = tips.Where(tip => tip is "HEAD" ? Head is not null
+            : !string.Equals(tip, git.Step.BaseCommit, StringComparison.Ordinal)).ToList();
         if (lines.Count == 0)
         {
             return found;

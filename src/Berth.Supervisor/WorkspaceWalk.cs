@@ -32,6 +32,9 @@ internal sealed class WorkspaceWalk(DateTimeOffset since, Func<bool> isOver)
     /// <summary>What is in each ignored path.</summary>
     internal IReadOnlyDictionary<string, IgnoredFolder> Ignored => ignored;
 
+    /// <summary>Whether something was made visible to git that it would not have seen.</summary>
+    internal bool HasMended { get; private set; }
+
     /// <summary>Whether any file gives attributes to others; without one git changes nothing of itself.</summary>
     internal bool HasAttributes { get; private set; }
 
@@ -158,6 +161,8 @@ internal sealed class WorkspaceWalk(DateTimeOffset since, Func<bool> isOver)
 
     private void Mend(OpenFolder folder, FolderEntry entry, string path, FileStatus status)
     {
+        HasMended |= !status.Permissions.HasFlag(UnixFileMode.UserRead)
+            || (status.Changed >= since && status.Modified < since);
         if (!status.Permissions.HasFlag(UnixFileMode.UserRead) && !folder.MakeReadable(entry.Name.Span))
         {
             AddTrouble($"{RawPath.Show(path)} cannot be read");
@@ -189,6 +194,7 @@ internal sealed class WorkspaceWalk(DateTimeOffset since, Func<bool> isOver)
         {
             if ((mode & OwnerAll) != OwnerAll && place.Counted is null)
             {
+                HasMended = true;
                 folder!.SetPermissions(mode | OwnerAll);
                 if (((parent.Look(name)?.Permissions ?? UnixFileMode.None) & OwnerAll) != OwnerAll)
                 {

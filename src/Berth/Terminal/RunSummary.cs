@@ -86,6 +86,7 @@ internal static class RunSummary
     {
         { Refs.Count: > 0 } => "none: the run's work is beside it",
         { WorkspacePath: not null, Warnings.Count: > 0 } => "none; see the notes, and the workspace",
+        { Warnings.Count: > 0 } => "none: nothing new that could be delivered; see the notes",
         _ => "none: the run changed nothing that could be delivered",
     };
 

@@ -43,6 +43,23 @@ public sealed class PushRunTests
     }
 
     [Fact]
+    public async Task F74_What_is_beside_the_branch_is_not_pushed_and_that_is_said()
+    {
+        await using var home = await BerthHome.CreateAsync(Cancel);
+        await using var server = await ServeAsync(home);
+        var (command, run) = await home.RunAsync(
+            "bash echo work > stashed.txt; git stash -q -u; echo hello > hello.txt\n---\ntext Done.",
+            Cancel, "--push", "--branch", "work");
+
+        Assert.True(command.ExitCode == 0, command.Error);
+        Assert.Equal("main\nwork\n", await BerthHome.GitInAsync(
+            Remote(home), Cancel, "branch", "--format=%(refname:short)"));
+        Assert.Equal("work\n", await home.GitAsync(Cancel, "show", "work-stash^3:stashed.txt"));
+        Assert.Matches("work-stash .*not pushed", command.Error);
+        Assert.Matches("work-stash .*not pushed", (await ShowAsync(home, run)).Output);
+    }
+
+    [Fact]
     public async Task D36_A_run_whose_remote_is_down_keeps_its_work_and_is_delivered_later()
     {
         await using var home = await BerthHome.CreateAsync(Cancel);

@@ -80,6 +80,36 @@ public sealed class LeftWorkTests
         Assert.Equal("work\n", await home.GitAsync(Cancel, "show", "b-stash^3:stashed.txt"));
     }
 
+    [Theory]
+    [InlineData("local")]
+    [InlineData("docker")]
+    public async Task F75_An_agent_whose_program_is_killed_has_its_work_delivered(string mode)
+    {
+        await using var home = await CreateAsync(mode);
+        var (command, run) = await home.RunAsync(
+            $"bash {Stash}; kill -9 $PPID; sleep 300\n---\ntext Done.", Cancel, "--mode", mode, "--branch", "b");
+
+        Assert.Equal(1, command.ExitCode);
+        Assert.Equal("failed", run.GetProperty("state").GetString());
+        Assert.Equal("stray\n", await home.GitAsync(Cancel, "show", "b:stray.txt"));
+        Assert.Equal("work\n", await home.GitAsync(Cancel, "show", "b-stash^3:stashed.txt"));
+    }
+
+    [Fact]
+    public async Task G85_A_head_below_the_base_is_said_and_not_called_no_change()
+    {
+        await using var home = await BerthHome.CreateAsync(Cancel);
+        await home.CommitAsync("One more", Cancel);
+        var below = (await home.GitAsync(Cancel, "rev-parse", "HEAD~1")).Trim();
+        var (command, run) = await home.RunAsync("bash git reset -q --hard HEAD~1\n---\ntext Done.", Cancel);
+        var shown = await home.BerthAsync(Cancel, "show", run.GetProperty("id").GetString()!);
+
+        Assert.Equal(0, command.ExitCode);
+        var warning = Assert.Single(run.GetProperty("warnings").EnumerateArray()).GetString()!;
+        Assert.Contains($"moved back to {below}", warning, StringComparison.Ordinal);
+        Assert.DoesNotContain("changed nothing", shown.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task F83_A_file_of_Git_LFS_that_was_committed_whole_is_said()
     {

@@ -129,6 +129,32 @@ public sealed class ServerArtifactTests
         Assert.DoesNotContain($"berth run.retention {ids[1]} ", ServerState.Audit(server), StringComparer.Ordinal);
     }
 
+    [Theory]
+    [InlineData("BERTH_RETENTION_BYTES", "1M")]
+    [InlineData("BERTH_RETENTION_AGE", "1h")]
+    public async Task F75_A_server_never_removes_by_itself_what_is_only_in_a_workspace(string setting, string value)
+    {
+        await using var server = await ServerHome.PrepareAsync(Soon);
+        var home = server.Home;
+        const string Much = "head -c 1100K /dev/zero > $BERTH_ARTIFACTS/big";
+        var (_, only) = await home.RunAsync(
+            $"bash {Much}; echo 'git init -q inner; echo x > inner/mine' > do.sh; sh do.sh\n---\ntext Done.", Soon);
+        var (_, kept) = await home.RunAsync($"bash {Much}; echo x > x\n---\ntext Done.", Soon, "--keep");
+        var (first, second) = (only.GetProperty("id").GetString()!, kept.GetProperty("id").GetString()!);
+        Assert.True(Directory.Exists(home.RunFile(first, "workspace")));
+        ServerState.MakeOlder(home, TimeSpan.FromHours(2));
+        home.Set(setting, value);
+        await server.StartAgainAsync(Soon);
+        await Eventually.TrueAsync(
+            () => !Directory.Exists(home.RunFile(second, "workspace")), "the other run gives way", BerthHome.Patience);
+        server.Signal(15);
+        await server.EndAsync(Soon);
+
+        Assert.True(File.Exists(Path.Combine(home.RunFile(first, "workspace"), "inner", "mine")));
+        Assert.Equal(0, (await home.BerthAsync(Soon, "cleanup", first)).ExitCode);
+        Assert.False(Directory.Exists(home.RunFile(first, "workspace")));
+    }
+
     private static async Task<string> RunAsync(ServerHome server, string command)
     {
         var run = await server.SubmitAsync($"bash {command}\n---\ntext Done.", Soon);

@@ -104,7 +104,8 @@ internal sealed class ServerHome : IAsyncDisposable
     public async Task<int?> EndAsync(CancellationToken cancel)
     {
         var exit = await process!.Exit.WaitAsync(BerthHome.Patience, cancel);
-        Log += (await reading.WaitAsync(BerthHome.Patience, cancel))[^1];
+        _ = await reading.WaitAsync(BerthHome.Patience, cancel);
+        Log += await error.WaitAsync(BerthHome.Patience, cancel);
         process.Dispose();
         process = null;
         return exit.Code;
@@ -208,7 +209,8 @@ internal sealed class ServerHome : IAsyncDisposable
 
         // Where a test failed in the middle of its runs, nothing of them lives on.
         var runs = await Home.BerthAsync(CancellationToken.None, "ps", "--all", "--json");
-        foreach (var run in runs.Json.EnumerateArray())
+        // A server that never came up tells why in the test's own failure, which nothing here may hide.
+        foreach (var run in runs.ExitCode == 0 ? runs.Json.EnumerateArray() : default)
         {
             if (run.GetProperty("finishedAt").ValueKind == JsonValueKind.Null)
             {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Berth.SystemTests.EndToEnd;
 using Microsoft.Data.Sqlite;
 
 namespace Berth.SystemTests.Server;
@@ -36,6 +37,27 @@ internal static class ServerState
         return Column(
             connection,
             "select who || ' ' || action || ' ' || coalesce(run_id, '') || ' ' || address from audit order by at");
+    }
+
+    /// <summary>Lets all runs have ended earlier than they did.</summary>
+    public static void MakeOlder(BerthHome home, TimeSpan by)
+    {
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(home.Home, "berth.db")}");
+        connection.Open();
+        foreach (var id in Column(connection, "select id from runs"))
+        {
+            using var ended = connection.CreateCommand();
+            ended.CommandText = "select finished_at from runs where id = @id";
+            ended.Parameters.AddWithValue("@id", id);
+            var text = (string)ended.ExecuteScalar()!;
+            var format = text.EndsWith('Z') ? "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'" : "O";
+            var earlier = DateTimeOffset.Parse(text, CultureInfo.InvariantCulture).ToUniversalTime() - by;
+            using var update = connection.CreateCommand();
+            update.CommandText = "update runs set finished_at = @at where id = @id";
+            update.Parameters.AddWithValue("@id", id);
+            update.Parameters.AddWithValue("@at", earlier.ToString(format, CultureInfo.InvariantCulture));
+            update.ExecuteNonQuery();
+        }
     }
 
     private static List<string> Column(SqliteConnection connection, string sql)

@@ -175,6 +175,25 @@ public sealed class InventoryTests : IDisposable
         Assert.Contains(capture.Remarks, line => line.Contains("a merge", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("git reset -q --hard HEAD~1")]
+    [InlineData("git checkout -q --detach HEAD~1")]
+    [InlineData("git pack-refs --all; git reset -q --hard HEAD~1")]
+    public async Task G85_A_head_that_was_moved_below_the_base_is_said(string script)
+    {
+        var capture = await stage.RunAsync(script);
+        Assert.Equal((CaptureState.Unchanged, null), (capture.State, capture.Failure));
+        var below = stage.Git("rev-parse", "HEAD~1").Trim();
+        Assert.Contains($"moved back to {below}", Assert.Single(capture.Remarks), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task G85_A_head_that_came_back_to_the_base_is_nothing_to_say()
+    {
+        var capture = await stage.RunAsync("git reset -q --hard HEAD~1; git reset -q --hard ORIG_HEAD");
+        Assert.Equal((CaptureState.Unchanged, 0), (capture.State, capture.Remarks.Count));
+    }
+
     private static void AssertKept(CaptureRecord capture, string name)
     {
         Assert.NotEqual(CaptureState.Failed, capture.State);

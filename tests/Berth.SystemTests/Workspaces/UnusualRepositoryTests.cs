@@ -148,6 +148,27 @@ public sealed class UnusualRepositoryTests
     }
 
     [Fact]
+    public async Task F75_The_mirror_of_a_clone_that_became_whole_becomes_whole()
+    {
+        await using var place = new GitPlayground();
+        var repository = await place.RepositoryAsync();
+        await place.CommitAsync(repository, "Second");
+        await place.GitAsync(place.Root, "clone", "--quiet", "--depth=1", $"file://{repository}", "clone");
+        var workspaces = place.Workspaces();
+        var cut = await workspaces.PrepareAsync(place.Request(place.At("clone")), Soon);
+        Assert.Equal("1", await place.GitAsync(cut.Path, "rev-list", "--count", "HEAD"));
+        await place.GitAsync(place.At("clone"), "fetch", "--quiet", "--unshallow");
+
+        // Its base is the same commit, which the mirror has already.
+        var run = await place.RunAsync(workspaces, place.Request(place.At("clone")));
+        Assert.Equal("3", await place.GitAsync(run.RunDirectory.Workspace, "rev-list", "--count", "HEAD"));
+        Assert.False(File.Exists(Path.Combine(Assert.Single(Directory.GetDirectories(place.MirrorsFolder)), "shallow")));
+        var work = await workspaces.CollectAsync(run, Soon);
+        Assert.Equal(run.Branch, await workspaces.DeliverAsync(run, work!, Soon));
+        Assert.Equal(work!.HeadCommit, await place.GitAsync(place.At("clone"), "rev-parse", run.Branch));
+    }
+
+    [Fact]
     public async Task No_commit_is_no_work_and_rewritten_history_and_ten_thousand_commits_are()
     {
         await using var place = new GitPlayground();
