@@ -65,7 +65,7 @@ internal static class WaitingRuns
     }
 
     // The hosts and supervisors of these runs: their command lines name the run, and are none of the sandbox's.
-    private static List<string> Processes(IReadOnlyList<string> ids)
+    private static List<string> Processes(List<string> ids)
     {
         var found = new List<string>();
         foreach (var folder in Directory.EnumerateDirectories("/proc").Where(
