@@ -6,8 +6,8 @@ namespace Berth.Supervisor;
 /// <summary>Reads, without git and without following a link, what a workspace has where its agent did nothing unusual:
 /// HEAD is on a branch, and that is the only name in the repository.</summary>
 /// <remarks>
-/// A workspace is made so, and most runs leave it so; then there is nothing to ask git about other names. Whatever looks
-/// otherwise in any way is left to git.
+/// A workspace is made so, and most runs leave it so; then there is nothing to ask git about other names. Whatever
+/// looks otherwise in any way is left to git.
 /// </remarks>
 internal static class LoneBranch
 {

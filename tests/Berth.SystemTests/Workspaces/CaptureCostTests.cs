@@ -54,7 +54,8 @@ public sealed class CaptureCostTests
     }
 
     // Without the settings, which are the same for each.
-    private static string Named(string command) => command[(command.LastIndexOf("-c ", StringComparison.Ordinal) + 3)..];
+    private static string Named(string command) =>
+        command[(command.LastIndexOf("-c ", StringComparison.Ordinal) + 3)..];
 
     private static CaptureRecord Capture(
         GitPlayground place, PreparedWorkspace prepared, string git, DateTimeOffset since)

@@ -162,7 +162,8 @@ public sealed class UnusualRepositoryTests
         // Its base is the same commit, which the mirror has already.
         var run = await place.RunAsync(workspaces, place.Request(place.At("clone")));
         Assert.Equal("3", await place.GitAsync(run.RunDirectory.Workspace, "rev-list", "--count", "HEAD"));
-        Assert.False(File.Exists(Path.Combine(Assert.Single(Directory.GetDirectories(place.MirrorsFolder)), "shallow")));
+        var mirror = Assert.Single(Directory.GetDirectories(place.MirrorsFolder));
+        Assert.False(File.Exists(Path.Combine(mirror, "shallow")));
         var work = await workspaces.CollectAsync(run, Soon);
         Assert.Equal(run.Branch, await workspaces.DeliverAsync(run, work!, Soon));
         Assert.Equal(work!.HeadCommit, await place.GitAsync(place.At("clone"), "rev-parse", run.Branch));
