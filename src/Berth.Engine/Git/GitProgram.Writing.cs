@@ -36,7 +36,7 @@ internal sealed partial class GitProgram
         ]) with
         {
             Remote = fetch.Network ? fetch.Location : null,
-            AsUser = true,
+            AsUser = fetch.Network,
             IsGuarded = fetch.IsGuarded,
             Timeout = fetch.Timeout,
             Started = fetch.Started,

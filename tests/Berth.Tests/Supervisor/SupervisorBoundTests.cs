@@ -41,6 +41,7 @@ public sealed class SupervisorBoundTests : IDisposable
 
     public void Dispose()
     {
+        journal.Dispose();
         writer.Dispose();
         run.Dispose();
     }

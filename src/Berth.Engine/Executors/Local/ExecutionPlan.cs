@@ -107,7 +107,7 @@ internal sealed class ExecutionPlan(LocalExecutorOptions options)
 
     /// <summary>The bubblewrap program, or null.</summary>
     internal string? Bubblewrap =>
-        options.BubblewrapPath is not { } named ? ProgramSearch.Find("bwrap") ?? ProgramSearch.FindInside("bwrap")
+        options.BubblewrapPath is not { } named ? ProgramSearch.Find("bwrap")
         : ProgramSearch.IsProgram(named) ? named
         : null;
 
