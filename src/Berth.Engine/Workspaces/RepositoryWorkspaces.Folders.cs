@@ -49,7 +49,8 @@ internal sealed partial class RepositoryWorkspaces
     /// <summary>Where a push of a run's branch goes: the URL itself, or the <c>origin</c> of the user's
     /// repository; with what the user's <c>insteadOf</c> and <c>pushInsteadOf</c> make of it, for the push itself goes
     /// without his configuration.</summary>
-    /// <exception cref="FailureException"><c>push_remote_missing</c>, <c>push_remote_refused</c>.</exception>
+    /// <exception cref="FailureException"><c>push_remote_missing</c>, <c>push_remote_refused</c>,
+    /// <c>credentials_in_url</c>.</exception>
     internal async Task<string> PushRemoteAsync(RepositorySource source, CancellationToken cancellation)
     {
         var isUrl = source.Kind == RepositoryKind.Url;
@@ -70,7 +71,7 @@ internal sealed partial class RepositoryWorkspaces
             // Also a path, where the user's configuration leads there.
             return RepositorySource.Parse(found.Line, isUrl ? "/" : source.Location).Location;
         }
-        catch (FailureException refused)
+        catch (FailureException refused) when (refused.Failure.Code is not "credentials_in_url")
         {
             throw new FailureException(
                 "push_remote_refused",
