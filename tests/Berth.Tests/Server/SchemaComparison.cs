@@ -103,7 +103,7 @@ internal sealed class SchemaComparison(ApiDocument document, HashSet<string> see
     private static bool AllowsNull(JsonElement schema, out JsonElement inner)
     {
         inner = schema;
-        if (schema.TryGetProperty("anyOf", out var choice))
+        if (schema.TryGetProperty("oneOf", out var choice))
         {
             inner = choice[0];
             return true;
