@@ -106,6 +106,10 @@ internal sealed class InstructionProbe(BerthOptions options, TimeProvider time)
         {
             ["PATH"] = "/usr/local/bin:/usr/bin:/bin",
             ["LANG"] = "C.UTF-8",
+
+            // A run's CLI waits for its next host. This one has none: without us it has to end by itself.
+            ["CLAUDE_CODE_MAX_RETRIES"] = "0",
+            ["API_TIMEOUT_MS"] = "10000",
         };
         return new ProcessRunner(time).RunAsync(
             new ProcessRequest
