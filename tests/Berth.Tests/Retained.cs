@@ -9,14 +9,18 @@ internal static class Retained
     private const int Header = 24;
 
     /// <summary>The bytes of all that can be reached from an object by its fields.</summary>
-    public static long BytesOf(object root)
+    /// <param name="root">The object.</param>
+    /// <param name="besides">Objects that are not looked into: from a database one comes to what all tests
+    /// share.</param>
+    public static long BytesOf(object root, params object[] besides)
     {
-        var seen = new HashSet<object>(ReferenceEqualityComparer.Instance);
+        var seen = new HashSet<object>(besides, ReferenceEqualityComparer.Instance);
         var open = new Stack<object>([root]);
         var bytes = 0L;
         while (open.TryPop(out var one))
         {
-            if ((one.GetType().IsValueType || seen.Add(one)) && one is not (Type or MemberInfo or Thread or Pointer))
+            if ((one.GetType().IsValueType || seen.Add(one))
+                && one is not (Type or MemberInfo or Thread or Pointer or TimeProvider))
             {
                 bytes += SizeOf(one);
                 foreach (var inner in PartsOf(one))

@@ -38,7 +38,7 @@ public sealed class GatewayNotesTests : IDisposable
             notes.Passed(new ProxyConnection(host, 443, 1, 2, TimeSpan.Zero, host));
         }
 
-        var kept = Retained.BytesOf(notes);
+        var kept = Retained.BytesOf(notes, flow);
         await notes.DisposeAsync();
 
         Assert.True(kept < 8 * 1024 * 1024, $"{kept} bytes are kept.");
