@@ -20,7 +20,7 @@ internal static class Retained
         while (open.TryPop(out var one))
         {
             if ((one.GetType().IsValueType || seen.Add(one))
-                && one is not (Type or MemberInfo or Thread or Pointer or TimeProvider))
+                && one is not (Type or MemberInfo or Thread or Pointer or TimeProvider) && !IsShared(one))
             {
                 bytes += SizeOf(one);
                 foreach (var inner in PartsOf(one))
@@ -32,6 +32,9 @@ internal static class Retained
 
         return bytes;
     }
+
+    // From what waits one comes to the timers and waits of other tests.
+    private static bool IsShared(object one) => one is Task or CancellationTokenSource or ITimer or Delegate;
 
     private static long SizeOf(object one) => one switch
     {
