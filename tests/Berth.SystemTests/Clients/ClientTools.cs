@@ -45,7 +45,7 @@ internal static class ClientTools
     /// <summary>A client of .NET with its sources, and the tools that make such clients.</summary>
     public static Task<string> DotnetAsync(string client, CancellationToken cancel) => OnceAsync(
         "dotnet",
-        [".config/dotnet-tools.json"],
+        [".config/dotnet-tools.json", "Directory.Packages.props", "Directory.Build.props", "Directory.Build.targets"],
         async folder =>
         {
             Copy(Sources, folder, recursive: false);

@@ -45,7 +45,14 @@ public sealed class CountedCallTests
         await using var stage = await GatewayStage.CreateAsync(Cancel);
         await using var gateway = await stage.ServeAsync(Cancel);
         var before = stage.Totals;
-        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => LeaveAsync(stage, "headers", stream: true)));
+        var request = GatewayStage.Request(GatewayStage.Body(Slow));
+        var clients = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => stage.ConnectAsync(Cancel)));
+        await Task.WhenAll(clients.Select(client => client.WriteAsync(request, Cancel).AsTask()));
+        await Eventually.TrueAsync(() => stage.Sent == 20, "all calls are about to be sent", GatewayStage.Patience);
+        foreach (var client in clients)
+        {
+            await client.DisposeAsync();
+        }
 
         await CountedAsync(stage, 20);
         Assert.Equal(20, stage.Model.Requests.Count);
