@@ -105,7 +105,7 @@ static async Task<int> WaitingAsync(string[] programs, string cli, string report
         # Runs that wait
 
         Made by `bench/Berth.Bench`: 50 runs in local mode whose model says nothing, one program after the other on one machine with
-        {Environment.ProcessorCount} cores. What counts is the processor time of Berth's own processes in a minute, not the CLI's.
+        {Environment.ProcessorCount} cores. What counts is the processor time of Berth's own processes in half a minute, not the CLI's.
 
         {table.MarkdownWithRatios()}
         """);

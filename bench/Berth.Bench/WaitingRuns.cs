@@ -12,8 +12,8 @@ internal static class WaitingRuns
 
     // The model says nothing for as long as the run lives.
     private const string Script = "```script\nhang\n```";
-    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(20);
-    private static readonly TimeSpan Watched = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Watched = TimeSpan.FromSeconds(30);
 
     /// <summary>Starts the runs, leaves them alone, measures, and cancels them.</summary>
     /// <returns>The share of one core that all of them took together, in percent.</returns>
@@ -41,6 +41,12 @@ internal static class WaitingRuns
         foreach (var id in ids)
         {
             await BerthAsync("cancel", id, "--force");
+        }
+
+        // The hosts clean up in their own time.
+        while (processes.Exists(Directory.Exists))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(200), cancel);
         }
 
         return share;
